@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* libwattle: runs language models on small machines and says what each request cost.
+ *
+ * A model is opened from a GGUF file and generates text for one request at a time; calls from
+ * several threads wait for each other in order. The library never prints, exits, reads the
+ * environment or installs signal handlers. Every function that can fail returns 0 or a negative
+ * WATTLE_E… and writes one line to error (error_size bytes, always terminated; NULL, 0 is fine);
+ * outputs stay untouched on failure. */
+#ifndef WATTLE_H
+#define WATTLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WATTLE_API __attribute__((visibility("default")))
+
+enum wattle_error {
+    WATTLE_OK = 0,
+    WATTLE_ENOMEM = -1,       /* an allocation failed */
+    WATTLE_EIO = -2,          /* the operating system refused */
+    WATTLE_EFORMAT = -3,      /* a file is not what it claims to be */
+    WATTLE_EUNSUPPORTED = -4, /* well-formed, but not something that we can do */
+    WATTLE_ERANGE = -5,       /* a value outside of its range */
+    WATTLE_EUSAGE = -6,     /* a wrong call, or a conversation that the model's template refuses */
+    WATTLE_ECANCELLED = -7, /* keep_going said stop */
+    WATTLE_ENOTFOUND = -8,  /* no such file or model */
+    WATTLE_ELIMIT = -9,     /* a bound would be passed: prompt too long, memory */
+};
+
+WATTLE_API const char *wattle_version(void);
+
+/* ---- models ---- */
+
+struct wattle_model;
+
+struct wattle_model_options {
+    const char *path; /* a GGUF file */
+    int threads;      /* compute threads; 0: what cgroup, quota and affinity mask allow */
+    int32_t context;  /* longest sequence in tokens; 0: min(the model's own, 4096) */
+    const char *isa;  /* cap on the machine code ("c", "avx2", "neon"), or NULL */
+    bool exact; /* every product in 32-bit floats on dequantized weights: slower, for comparisons */
+};
+
+/* Maps the file and checks it. The model must outlive every call on it. */
+WATTLE_API int wattle_model_open(struct wattle_model **out,
+                                 const struct wattle_model_options *options, char *error,
+                                 size_t error_size);
+/* Waits for a call that is running; NULL and *model == NULL are fine. */
+WATTLE_API void wattle_model_close(struct wattle_model **model);
+
+struct wattle_model_info {
+    char name[128];
+    char architecture[32];
+    char quantization[16]; /* "Q4_1" */
+    char isa[16];          /* machine code in use: "avx2" */
+    char device[8];        /* "cpu" */
+    uint64_t file_bytes;   /* mapped, shared by every process that has the file open */
+    uint64_t parameters;
+    uint64_t kv_bytes, scratch_bytes; /* private memory that the model holds */
+    int32_t vocabulary, context, layers;
+    int threads;
+    bool has_template;
+    double load_seconds;
+};
+WATTLE_API void wattle_model_info(const struct wattle_model *model, struct wattle_model_info *out);
+
+/* ---- one request ---- */
+
+struct wattle_message {
+    const char *role;    /* "system", "user", "assistant" */
+    const char *content; /* UTF-8; chat markup in it stays text */
+};
+
+struct wattle_request {
+    const struct wattle_message
+        *messages; /* a conversation, put through the model's chat template… */
+    size_t n_messages;
+    const char *prompt;       /* …or, when messages is NULL, a text to go on from as it stands */
+    int32_t max_length;       /* tokens of prompt + answer; 0: the context */
+    int32_t max_new_tokens;   /* 0: no limit of its own */
+    float temperature;        /* 0: greedy */
+    int32_t top_k;            /* 0: off */
+    float top_p;              /* 1: off */
+    float min_p;              /* 0: off */
+    float repetition_penalty; /* 1: off; as Hugging Face: over prompt and answer */
+    uint64_t seed;            /* the same request with the same seed gives the same answer */
+    const char *const *stop;  /* texts that end the answer and are cut off it */
+    size_t n_stop;            /* at most 16 */
+    /* Complete UTF-8 as it becomes certain, on the calling thread; NULL: none. */
+    void (*on_text)(void *context, const char *text, size_t bytes);
+    /* Called on the calling thread when the request's turn has come, after the wait in the queue:
+     * where a measurement begins. NULL: none. */
+    void (*on_start)(void *context);
+    /* Asked several times a token; false ends the call with WATTLE_ECANCELLED. NULL: never asked.
+     */
+    bool (*keep_going)(void *context);
+    void *context;
+};
+
+/* temperature 0.7, top_p 0.9, max_length 512, repetition_penalty 1, the rest off. */
+WATTLE_API void wattle_request_init(struct wattle_request *request);
+
+enum wattle_finish { WATTLE_FINISH_STOP /* end token or stop text */, WATTLE_FINISH_LENGTH };
+
+struct wattle_usage {
+    int32_t prompt_tokens;     /* cached ones included */
+    int32_t cached_tokens;     /* taken from an earlier request's work */
+    int32_t completion_tokens; /* the end token not counted */
+    uint64_t queue_ns;         /* waiting for other requests */
+    uint64_t prefill_ns;       /* from the turn's start to the first logits */
+    uint64_t decode_ns;        /* from there to the last token */
+    uint64_t first_token_ns;   /* from the turn's start to the first text or token */
+    uint64_t total_ns;         /* turn's start to end */
+    uint64_t multiply_adds;    /* the request's share of work, … */
+    uint64_t bytes_read;       /* … weights and KV */
+    uint64_t kv_bytes;         /* its keys and values at the end */
+    uint64_t scratch_bytes;    /* activations, logits */
+    int threads;
+};
+
+struct wattle_result {
+    char *text; /* NUL-terminated UTF-8; free with wattle_result_release */
+    size_t text_bytes;
+    size_t text_characters;
+    size_t prompt_characters; /* of the rendered prompt */
+    enum wattle_finish finish;
+    struct wattle_usage usage;
+};
+
+/* Blocks until done. On failure result is zeroed; a cancelled call keeps nothing. */
+WATTLE_API int wattle_generate(struct wattle_model *model, const struct wattle_request *request,
+                               struct wattle_result *result, char *error, size_t error_size);
+WATTLE_API void wattle_result_release(struct wattle_result *result);
+
+/* Number of tokens of the rendered conversation or prompt: what a limit will be held against. */
+WATTLE_API int wattle_count_tokens(struct wattle_model *model, const struct wattle_request *request,
+                                   int32_t *out, char *error, size_t error_size);
+
+/* ---- log ---- */
+
+/* level 0 debug … 3 error; line without newline. Process-wide; NULL: silent (the default). */
+WATTLE_API void wattle_log_to(void (*sink)(void *context, int level, const char *line),
+                              void *context, int least_level);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole files: read with a limit, mapped, written atomically; and names that are safe on disk. */
+#ifndef WATTLE_BASE_FILE_H
+#define WATTLE_BASE_FILE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/span.h"
+
+/* Appends the whole file to out, whose max bounds it (ERR_LIMIT names the file, its size where
+ * known, and the limit). Works on /proc and /sys files, whose size is 0, on pipes, and for "-" on
+ * stdin. A folder is refused as such. */
+int file_read(const char *path, struct buf *out, struct err *e);
+
+/* A read-only, shared mapping of a regular file. An empty file maps to n == 0, p == NULL. */
+struct file_map {
+    struct span bytes; /* valid until file_unmap */
+};
+int file_map(struct file_map *m, const char *path, struct err *e);
+void file_unmap(struct file_map *m); /* twice is fine */
+
+/* Writes bytes to a temporary name in the same folder, syncs it, renames it over path, syncs the
+ * folder: a reader, or a kill at any moment, sees the old file or the new one, whole. The temporary
+ * name begins with a dot and ends in ".part"; it is removed on failure. The folder must exist. Mode
+ * 0644 & ~umask. */
+int file_write_atomic(const char *path, struct span bytes, struct err *e);
+
+/* mkdir -p, mode 0755. */
+int file_make_dirs(const char *path, struct err *e);
+
+/* A name that is safe as one path component: letters and digits (Unicode's too), '.', '_', '-'
+ * stay, each other character becomes one '-'; a leading dot becomes '-'; never empty ("-"); at most
+ * 200 bytes, cut at a UTF-8 border. NULL only without memory; free(). name: valid UTF-8. */
+char *file_safe_name(const char *name);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading JSON (RFC 8259): strict, bounded, order of keys kept. */
+#ifndef WATTLE_CODEC_JSON_H
+#define WATTLE_CODEC_JSON_H
+
+#include "base/base.h"
+
+enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+/* An opaque value. Values got from a document are borrowed: valid until json_close of the document.
+ */
+struct json;
+
+/* Parses exactly one value (blanks around it allowed). Refuses: more than max_bytes, nesting past
+ * 64, a duplicate key (named), \u0000, invalid UTF-8, NaN and friends, integers outside of int64.
+ * what names the source in the message ("line 3 of 'f.jsonl'"), which gives line and column. */
+int json_parse(struct json **out, struct span text, size_t max_bytes, const char *what,
+               struct err *e);
+void json_close(struct json **doc); /* NULL is fine; only for what json_parse gave */
+
+enum json_type json_type_of(const struct json *v); /* NULL counts as JSON_NULL */
+const char *json_type_name(enum json_type t);      /* "an object", for messages */
+bool json_bool(const struct json *v);              /* false unless JSON_BOOL true */
+int64_t json_int(const struct json *v);            /* 0 unless JSON_INT */
+double json_number(const struct json *v);          /* JSON_INT or JSON_REAL, else 0 */
+bool json_is_number(const struct json *v);
+struct span json_string(const struct json *v); /* empty unless JSON_STRING; NUL-terminated behind */
+size_t json_size(const struct json *v);        /* elements or members, else 0 */
+const struct json *json_at(const struct json *v, size_t i); /* NULL past the end or no array */
+const struct json *json_get(const struct json *v,
+                            const char *key); /* NULL if absent or no object */
+
+/* Members in file order: for (void *it = json_first(o); it; it = json_next(o, it)). */
+void *json_first(const struct json *object);
+void *json_next(const struct json *object, void *it);
+const char *json_key(void *it);
+const struct json *json_value(void *it);
+
+#endif

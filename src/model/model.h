@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* model: from a file to logits.
+ *
+ * Owns: traits (what a family does), families/ (a config to traits and tensor names), loading, the
+ * one forward pass, the KV cache's memory. No sampling, no text of its own beyond handing the
+ * file's vocabulary to text/. May include: base, codec, kernels, weights, text. Start reading:
+ * traits.h, families/llama.c, forward.c. */
+#ifndef WATTLE_MODEL_MODEL_H
+#define WATTLE_MODEL_MODEL_H
+
+#include "base/base.h"
+#include "text/text.h"
+
+struct model; /* immutable once open: any number of threads may read it; one model_forward a kv at a
+                 time */
+struct kv;    /* keys and values of one sequence, position by position */
+
+enum model_math {
+    MODEL_MATH_FAST, /* quantized weights meet 8-bit activations (error 1–4 % of the largest logit)
+                      */
+    MODEL_MATH_EXACT, /* every weight dequantized, all in f32: what a reference does */
+};
+
+struct model_options {
+    const char *path; /* a GGUF file */
+    const char *isa;  /* cap for kernels_get, or NULL */
+    enum model_math math;
+};
+
+/* The message names file, key or tensor, value and what was expected; an architecture that is not
+ * supported is one line that lists what is. */
+int model_open(struct model **out, const struct model_options *o, struct err *e);
+void model_close(struct model **m);
+
+struct model_info {
+    char name[128];        /* general.name, or the file's name */
+    char arch[32];         /* "llama" */
+    char quantization[16]; /* type of most matrix bytes: "Q4_1" */
+    uint64_t file_bytes;
+    uint64_t n_params;
+    int32_t n_vocab, n_ctx, n_embd, n_layer, n_head, n_head_kv;
+    const char *isa;
+};
+void model_info(const struct model *m, struct model_info *out);
+
+size_t model_kv_bytes(const struct model *m, int32_t n_ctx); /* what kv_open will allocate */
+int kv_open(struct kv **out, const struct model *m, int32_t n_ctx, struct err *e);
+void kv_close(struct kv **kv);
+int32_t kv_length(const struct kv *kv);
+int32_t kv_capacity(const struct kv *kv);
+void kv_truncate(struct kv *kv, int32_t n); /* keeps positions [0, n) */
+
+/* Scratch for calls of at most n_batch tokens; one a thread that calls model_forward. */
+struct forward;
+int forward_open(struct forward **out, const struct model *m, struct pool *pool /* borrowed */,
+                 int32_t n_batch, struct err *e);
+void forward_close(struct forward **f);
+size_t forward_bytes(const struct forward *f);
+int32_t forward_batch(const struct forward *f);
+
+/* Work that a call caused, added up by the caller. */
+struct forward_work {
+    uint64_t multiply_adds;
+    uint64_t bytes_read; /* weights and KV */
+};
+
+/* Appends n tokens (1 <= n <= forward_batch) to kv and computes logits for the last n_logits of
+ * them (0 <= n_logits <= n) into logits [n_logits][n_vocab]. keep_going(ctx) is asked between
+ * layers; false ends the call with ERR_CANCELLED and kv as it was (NULL: never asked). ids out of
+ * range and a full kv are ERR_RANGE / ERR_LIMIT. The result does not depend on how tokens are cut
+ * into calls, nor on threads. */
+int model_forward(const struct model *m, struct forward *f, struct kv *kv, const int32_t *ids,
+                  int32_t n, int32_t n_logits, float *logits, bool (*keep_going)(void *ctx),
+                  void *ctx, struct forward_work *work, struct err *e);
+
+/* Vocabulary and template alone, without weights (files that have only a vocabulary are fine). */
+struct model_text;
+int model_text_open(struct model_text **out, const char *path, struct err *e);
+void model_text_close(struct model_text **t);
+const struct tokenizer *
+model_text_tokenizer(const struct model_text *t); /* NULL: tokenizer.ggml.model is "none" */
+const struct template *
+model_text_template(const struct model_text *t); /* NULL: the file has none */
+
+#endif

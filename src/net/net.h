@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* net: transport. MQTT clients on one event loop, the private broker. Knows no payload.
+ *
+ * Owns: libuv and libmosquitto (used here and nowhere else), reconnecting, the private mosquitto
+ * process. May include: base. Start reading: loop.c, then mqtt.c. */
+#ifndef WATTLE_NET_NET_H
+#define WATTLE_NET_NET_H
+
+#include "base/base.h"
+
+/* ---- the event loop: everything below happens on its thread unless said otherwise ---- */
+struct loop;
+int loop_open(struct loop **out, struct err *e);
+void loop_run(struct loop *l);    /* until loop_stop */
+void loop_stop(struct loop *l);   /* any thread, and signal callbacks */
+void loop_close(struct loop **l); /* after everything made on it is closed */
+
+/* fn(ctx) on the loop's thread, soon; any thread; in order. */
+int loop_post(struct loop *l, void (*fn)(void *ctx), void *ctx);
+
+struct timer;
+int timer_open(struct timer **out, struct loop *l, void (*fn)(void *ctx), void *ctx, struct err *e);
+void timer_start(struct timer *t, uint64_t ms); /* once; starting again moves it */
+void timer_stop(struct timer *t);
+void timer_close(struct timer **t);
+
+/* fn(ctx, signal) for SIGINT and SIGTERM, as loop events. */
+int loop_signals(struct loop *l, void (*fn)(void *ctx, int signal), void *ctx, struct err *e);
+
+/* ---- one MQTT connection (3.1.1) ---- */
+struct mqtt;
+
+struct mqtt_options {
+    const char *host;
+    int port;
+    const char *client_id;
+    const char *username, *password;            /* NULL: none */
+    const char *ca_file, *cert_file, *key_file; /* NULL or empty: none */
+    const char *will_topic, *will_payload;
+    bool will_retain; /* NULL: none */
+    size_t
+        queue_max; /* messages kept while away, in order; beyond it the oldest go and are counted */
+    uint64_t backoff_min_ms,
+        backoff_max_ms; /* 0: 500, 30000; jittered; starts over after a connection of 30 s */
+    void (*on_connect)(void *ctx); /* each time */
+    void (*on_disconnect)(void *ctx,
+                          const char *reason); /* each time a connection or an attempt ends */
+    void (*on_message)(void *ctx, const char *topic, struct span payload, bool retained);
+    void *ctx;
+};
+
+struct mqtt_counters {
+    uint64_t published;    /* handed to mqtt_publish */
+    uint64_t acknowledged; /* PUBACK came */
+    uint64_t dropped;      /* oldest ones that went because the queue was full */
+    uint64_t resent;       /* sent again after a reconnect: possible duplicates */
+    uint64_t reconnects;
+    size_t waiting; /* not yet acknowledged */
+};
+
+/* Starts connecting; fails only for wrong options (unreadable certificate, …). Texts are copied. */
+int mqtt_open(struct mqtt **out, struct loop *l, const struct mqtt_options *o, struct err *e);
+/* QoS 1; kept until acknowledged, sent again after a reconnect. payload is copied. */
+int mqtt_publish(struct mqtt *m, const char *topic, struct span payload, bool retain,
+                 struct err *e);
+int mqtt_subscribe(struct mqtt *m, const char *filter,
+                   struct err *e); /* again after each reconnect */
+bool mqtt_connected(const struct mqtt *m);
+void mqtt_counters(const struct mqtt *m, struct mqtt_counters *out);
+/* Sends what waits, then DISCONNECT; done(ctx) once that is through or after timeout_ms. The will
+ * is not sent. */
+void mqtt_finish(struct mqtt *m, uint64_t timeout_ms, void (*done)(void *ctx), void *ctx);
+void mqtt_close(struct mqtt **m); /* at once */
+
+/* ---- a private mosquitto on a free loopback port ---- */
+struct broker;
+/* Starts it with its files in a fresh folder below TMPDIR (or /tmp); returns when it answers. It
+ * ends with us even on SIGKILL (PR_SET_PDEATHSIG), and its folder is removed by broker_close, or,
+ * after a SIGKILL, by a small watcher. */
+int broker_open(struct broker **out, struct err *e);
+int broker_port(const struct broker *b);
+void broker_close(struct broker **b);
+
+#endif

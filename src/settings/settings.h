@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* settings: one table (name, flag, type, range, default, help) from which flags, environment,
+ * --help and
+ * --print-config are made.
+ *
+ * Owns: the table, its parsing and its precedence: flag, environment, config file (later), default.
+ * May include: base, codec.
+ * Start reading: table.c. */
+#ifndef WATTLE_SETTINGS_SETTINGS_H
+#define WATTLE_SETTINGS_SETTINGS_H
+
+#include "base/base.h"
+
+/* One enumerator a setting; the order is that of the table. Environment names are the ones given in
+ * the comment; the flag is the same in lower case with dashes (LLM_TEMPERATURE is
+ * --llm-temperature). */
+enum setting_id {
+    SET_ENABLE_LLM,             /* bool, false */
+    SET_LLM_MODEL_NAME,         /* text, microsoft/Phi-3.5-mini-instruct; --llm-model too */
+    SET_LLM_INFERENCE_INTERVAL, /* int 1..1000000, 5 messages */
+    SET_LLM_MAX_LENGTH,         /* int 1..1048576, 512 tokens, prompt + generated */
+    SET_LLM_MAX_NEW_TOKENS,     /* int 0..1048576, 0: no limit of its own */
+    SET_LLM_TEMPERATURE,        /* float 0..100, 0.7 */
+    SET_LLM_TOP_P,              /* float 0..1, 0.9 */
+    SET_LLM_TOP_K,              /* int 0..1000000, 0 off */
+    SET_LLM_MIN_P,              /* float 0..1, 0 */
+    SET_LLM_REPETITION_PENALTY, /* float 0.01..10, 1 */
+    SET_LLM_SEED,               /* u64 or empty: a fresh one */
+    SET_LLM_THREADS,            /* int 0..256, 0: what may be used */
+    SET_LLM_STOP,               /* text, empty: none; several separated by newline */
+    SET_LLM_PROMPT_FILE,        /* path, empty: built in */
+    SET_DEVICE_NAME,            /* text, edge-device */
+    SET_DEVICE_ID,              /* text, 00:0f:00:70:91:0a */
+    SET_MQTT_BROKER,            /* text, mqtt-broker; run: empty = private broker unless named */
+    SET_MQTT_PORT,              /* int 1..65535, 1883 */
+    SET_MQTT_USERNAME,          /* text, empty */
+    SET_MQTT_PASSWORD,          /* text, empty, secret */
+    SET_MQTT_PASSWORD_FILE,     /* path, empty */
+    SET_MQTT_CA_FILE,           /* path, empty: no TLS */
+    SET_MQTT_CERT_FILE,
+    SET_MQTT_KEY_FILE,
+    SET_METRICS_DIR,    /* path, metrics (device in a container: /app/metrics by environment) */
+    SET_DATASET_PATH,   /* path, empty: data/telemetry-24h.csv or the installed one */
+    SET_POWER_IDLE_W,   /* float 0..10000, 5 */
+    SET_POWER_MAX_W,    /* float 0..10000, 15 */
+    SET_LOG_LEVEL,      /* debug info warning error, info */
+    SET_INTERVAL,       /* seconds between messages: "1-5" or "2.5"; flag --interval */
+    SET_RATE,           /* messages a second and device, 0: by interval; --rate */
+    SET_HF_HOME,        /* path, empty: ~/.cache/huggingface */
+    SET_WATTLE_SYSROOT, /* path, / */
+    SET_WATTLE_ISA,     /* c avx2 neon, empty: best */
+    SET_N
+};
+
+/* What one command takes beyond the table: its own options and words. */
+enum option_type {
+    OPTION_FLAG,
+    OPTION_INT,
+    OPTION_FLOAT,
+    OPTION_TEXT,
+    OPTION_DURATION /* 30m, 90s, 2h, 1d */
+};
+struct option {
+    const char *name; /* "devices": --devices N or --devices=N */
+    enum option_type type;
+    const char *value;    /* for help: "N" */
+    double min, max;      /* OPTION_INT, OPTION_FLOAT, OPTION_DURATION (seconds) */
+    const char *fallback; /* default as text, NULL: none */
+    const char *help;     /* one line */
+};
+
+struct command_spec {
+    const char *name;                /* "run" */
+    const char *usage;               /* "wattle run --devices N [--enable-llm] …" */
+    const char *summary;             /* one line */
+    const char *notes;               /* more paragraphs with an example, or NULL */
+    const struct option *options;    /* own options, ended by name == NULL; may be NULL */
+    const enum setting_id *settings; /* which of the table concern it, ended by SET_N */
+    int min_words, max_words;        /* words that are no flags */
+    bool
+        environment_only; /* device: flags of the table are refused… no: accepted too; kept false */
+};
+
+struct settings; /* immutable once parsed */
+
+enum settings_result {
+    SETTINGS_GO = 0,
+    SETTINGS_DONE = 1 /* --help or --print-config was answered on out */
+};
+
+/* argv[0] is the first word after the command's name. environ as in environ(7). Only the settings
+ * that the command names are checked. ERR_USAGE: one line that names option or variable, value and
+ * what is allowed (an unknown flag also the nearest known). out: where --help and --print-config
+ * go. */
+int settings_parse(struct settings **s, const struct command_spec *spec, int argc, char **argv,
+                   char **environment, struct buf *out, struct err *e);
+void settings_free(struct settings **s);
+
+bool settings_bool(const struct settings *s, enum setting_id id);
+int64_t settings_int(const struct settings *s, enum setting_id id);
+double settings_float(const struct settings *s, enum setting_id id);
+const char *settings_text(const struct settings *s, enum setting_id id); /* never NULL */
+bool settings_given(const struct settings *s, enum setting_id id); /* by flag or environment */
+const char *settings_env_name(enum setting_id id);
+
+bool settings_option_given(const struct settings *s, const char *name);
+int64_t settings_option_int(const struct settings *s, const char *name);
+double settings_option_float(const struct settings *s, const char *name); /* durations in seconds */
+const char *settings_option_text(const struct settings *s,
+                                 const char *name); /* NULL if not given and no fallback */
+bool settings_option_flag(const struct settings *s, const char *name);
+int settings_words(const struct settings *s);
+const char *settings_word(const struct settings *s, int i);
+
+/* Interval "1-5" checked at parsing: its two ends in seconds. */
+void settings_interval(const struct settings *s, double *min_s, double *max_s);
+
+#endif

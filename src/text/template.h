@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Chat templates: the part of Jinja that published templates use, sandboxed: bounded in steps,
+ * depth and output. Behaviour is that of Jinja2 3.1 set up as transformers does (trim_blocks,
+ * lstrip_blocks, loopcontrols, tojson without escaping, raise_exception, strftime_now, generation
+ * blocks). */
+#ifndef WATTLE_TEXT_TEMPLATE_H
+#define WATTLE_TEXT_TEMPLATE_H
+
+#include "codec/codec.h"
+
+struct template;
+
+/* Parses; the source may be freed afterwards. At most 1 MiB. The message gives the line. */
+int template_open(struct template **out, struct span source, struct err *e);
+void template_close(struct template **t);
+
+struct template_input {
+    const struct json *messages; /* array of objects */
+    const struct json *tools;    /* array, or NULL: none */
+    const struct json
+        *variables; /* object whose members become variables (they win over those below), or NULL */
+    bool add_generation_prompt;
+    struct span bos_token, eos_token; /* p == NULL: undefined */
+    int64_t now_seconds; /* local wall clock as seconds since 1970 in UTC arithmetic, for
+                            strftime_now */
+};
+
+/* Appends the text to out. A template's own raise_exception is ERR_USAGE with its text; a bound
+ * that was met is ERR_LIMIT; other errors are ERR_FORMAT with the line. Any number of threads on
+ * one template. */
+int template_render(const struct template *t, const struct template_input *in, struct buf *out,
+                    struct err *e);
+
+#endif

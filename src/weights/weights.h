@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* weights: model files as checked views of mapped bytes.
+ *
+ * Owns: GGUF v2 and v3 (specification: ggml docs/gguf.md). Safetensors and the packed form come
+ * later. May include: base, codec, cache, kernels. Start reading: this file, then gguf.c.
+ *
+ * After gguf_open has returned 0 every string, array and tensor that a view names lies inside the
+ * file; names are valid UTF-8, unique and at most 256 bytes; tensor shapes, types and offsets agree
+ * with the file's size. */
+#ifndef WATTLE_WEIGHTS_WEIGHTS_H
+#define WATTLE_WEIGHTS_WEIGHTS_H
+
+#include "base/base.h"
+#include "kernels/types.h"
+
+enum { GGUF_MAX_DIMS = 4 };
+
+enum gguf_type {
+    GGUF_U8 = 0,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+};
+
+/* One matrix or vector, row-major, dims[0] fastest (elements of a row). Unused dims are 1. */
+struct tensor {
+    const char *name; /* in the file's arena */
+    uint32_t type;    /* enum wtype: checked */
+    uint32_t n_dims;
+    uint64_t dims[GGUF_MAX_DIMS];
+    size_t row_bytes;
+    struct span data;
+};
+
+struct gguf; /* views are valid until gguf_close; any number of threads may read */
+
+int gguf_open(struct gguf **out, const char *path, struct err *e);
+void gguf_close(struct gguf **g);
+const char *gguf_path(const struct gguf *g);
+uint64_t gguf_file_bytes(const struct gguf *g);
+size_t gguf_tensor_count(const struct gguf *g);
+const struct tensor *gguf_tensor_at(const struct gguf *g, size_t i);
+const struct tensor *gguf_tensor(const struct gguf *g, const char *name); /* NULL if absent; O(1) */
+
+/* Metadata. Absent: ERR_NOTFOUND, e untouched, *out untouched. There, but of the wrong kind or
+ * range: ERR_FORMAT with a text that names key, found and expected type or value. */
+bool gguf_has(const struct gguf *g, const char *key);
+int gguf_u64(const struct gguf *g, const char *key, uint64_t min, uint64_t max, uint64_t *out,
+             struct err *e); /* any integer type */
+int gguf_f64(const struct gguf *g, const char *key, double *out,
+             struct err *e); /* F32 or F64, finite */
+int gguf_bool(const struct gguf *g, const char *key, bool *out, struct err *e);
+int gguf_string(const struct gguf *g, const char *key, struct span *out, struct err *e);
+
+/* Arrays: elem is the element type the caller expects; values are read by index. */
+struct gguf_array {
+    enum gguf_type elem;
+    size_t n;
+    const uint8_t *data;        /* fixed-size elements, unaligned, little-endian */
+    const struct span *strings; /* GGUF_STRING only: n spans */
+};
+int gguf_array(const struct gguf *g, const char *key, enum gguf_type elem, struct gguf_array *out,
+               struct err *e);
+int64_t gguf_array_int(const struct gguf_array *a, size_t i); /* integer and bool elements */
+float gguf_array_f32(const struct gguf_array *a, size_t i);
+
+#endif
