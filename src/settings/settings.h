@@ -77,8 +77,6 @@ struct command_spec {
     const struct option *options;    /* own options, ended by name == NULL; may be NULL */
     const enum setting_id *settings; /* which of the table concern it, ended by SET_N */
     int min_words, max_words;        /* words that are no flags */
-    bool
-        environment_only; /* device: flags of the table are refused… no: accepted too; kept false */
 };
 
 struct settings; /* immutable once parsed */
