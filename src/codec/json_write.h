@@ -7,7 +7,8 @@
 
 #include "codec/json.h"
 
-enum { JSON_WRITE_DEPTH = 64 };
+/* Any parsed value (JSON_DEPTH_MAX levels) fits inside of as many levels of our own. */
+enum { JSON_WRITE_DEPTH = 2 * JSON_DEPTH_MAX + 1 };
 
 struct json_writer {
     struct buf *out; /* borrowed */
@@ -27,8 +28,9 @@ void json_write_span(struct json_writer *w, struct span utf8);
 void json_write_str(struct json_writer *w, const char *s); /* NULL writes null */
 void json_write_int(struct json_writer *w, int64_t v);
 void json_write_u64(struct json_writer *w, uint64_t v);
-void json_write_f64(struct json_writer *w, double v);                 /* shortest that reads back */
-void json_write_fixed(struct json_writer *w, double v, int decimals); /* rounded: 1.2345 */
+void json_write_f64(struct json_writer *w, double v); /* shortest that reads back */
+void json_write_fixed(struct json_writer *w, double v,
+                      int decimals); /* rounded, 0..15 decimals, no zeros behind */
 void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 void json_write_value(struct json_writer *w, const struct json *v); /* a parsed value again */
