@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_file(const char *path, struct stat *st, int *out, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return err_errno(e, errno, "cannot open '%s'", path);
+    if (fstat(fd, st) != 0) {
+        int code = err_errno(e, errno, "cannot open '%s'", path);
+        close(fd);
+        return code;
+    }
+    if (S_ISDIR(st->st_mode)) {
+        close(fd);
+        return err_set(e, ERR_IO, "cannot read '%s': it is a folder, expected a file", path);
+    }
+    *out = fd;
+    return 0;
+}
+
+int file_read(const char *path, struct buf *out, struct err *e)
+{
+    struct stat st;
+    int fd = STDIN_FILENO, code = 0;
+    bool own = strcmp(path, "-") != 0;
+    if (own) {
+        code = open_file(path, &st, &fd, e);
+        if (code)
+            return code;
+    }
+    char chunk[16 << 10];
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            code = err_errno(e, errno, "cannot read '%s'", path);
+        if (n <= 0)
+            break;
+        buf_put(out, chunk, (size_t)n);
+        if (out->failed) {
+            code = err_set(e, ERR_LIMIT, "cannot read '%s': larger than %zu bytes", path, out->max);
+            break;
+        }
+    }
+    if (own)
+        close(fd);
+    return code;
+}
+
+int file_map(struct file_map *m, const char *path, struct err *e)
+{
+    struct stat st;
+    int fd;
+    int code = open_file(path, &st, &fd, e);
+    if (code)
+        return code;
+    if (!S_ISREG(st.st_mode)) {
+        code = err_set(e, ERR_IO, "cannot map '%s': not a regular file", path);
+    } else if (st.st_size == 0) {
+        m->bytes = (struct span){NULL, 0};
+    } else if ((uintmax_t)st.st_size > SIZE_MAX / 2) {
+        code = err_set(e, ERR_LIMIT, "cannot map '%s': %jd bytes are too many for this machine",
+                       path, (intmax_t)st.st_size);
+    } else {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED)
+            code = err_errno(e, errno, "cannot map '%s'", path);
+        else
+            m->bytes = span_of(p, (size_t)st.st_size);
+    }
+    close(fd);
+    return code;
+}
+
+void file_unmap(struct file_map *m)
+{
+    if (m->bytes.p)
+        munmap((void *)(uintptr_t)m->bytes.p, m->bytes.n);
+    m->bytes = (struct span){NULL, 0};
+}
+
+static int write_all(int fd, struct span bytes)
+{
+    while (bytes.n > 0) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        bytes = span_sub(bytes, (size_t)n, bytes.n);
+    }
+    return 0;
+}
+
+/* "DIR/.NAME.PID.part" for "DIR/NAME"; the length of "DIR/" in *dir_len. */
+static char *part_path(const char *path, size_t *dir_len)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    *dir_len = (size_t)(name - path);
+    size_t size = strlen(path) + 32;
+    char *p = malloc(size);
+    if (p)
+        snprintf(p, size, "%.*s.%.200s.%ld.part", (int)*dir_len, path, name, (long)getpid());
+    return p;
+}
+
+/* The rename itself must reach the disk: sync the folder. Some file systems refuse it; the file is
+ * whole anyway. */
+static void sync_folder(const char *path, size_t dir_len)
+{
+    char *dir = dir_len ? strndup(path, dir_len) : strdup(".");
+    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(dir);
+}
+
+int file_write_atomic(const char *path, struct span bytes, struct err *e)
+{
+    size_t dir_len;
+    char *part = part_path(path, &dir_len);
+    if (!part)
+        return err_set(e, ERR_NOMEM, "cannot write '%s': out of memory", path);
+    int code = 0;
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        code = err_errno(e, errno, "cannot create '%s'", part);
+        goto done;
+    }
+    if (write_all(fd, bytes) != 0 || fsync(fd) != 0)
+        code = err_errno(e, errno, "cannot write '%s'", part);
+    if (close(fd) != 0 && !code)
+        code = err_errno(e, errno, "cannot write '%s'", part);
+    if (!code && rename(part, path) != 0)
+        code = err_errno(e, errno, "cannot rename '%s' to '%s'", part, path);
+    if (code)
+        unlink(part);
+    else
+        sync_folder(path, dir_len);
+done:
+    free(part);
+    return code;
+}
+
+int file_make_dirs(const char *path, struct err *e)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return err_set(e, ERR_NOMEM, "cannot make folder '%s': out of memory", path);
+    int code = 0;
+    for (char *p = copy + 1; !code; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char end = *p;
+        *p = '\0';
+        struct stat st;
+        if (mkdir(copy, 0755) != 0 && errno != EEXIST)
+            code = err_errno(e, errno, "cannot make folder '%s'", copy);
+        else if (stat(copy, &st) == 0 && !S_ISDIR(st.st_mode))
+            code =
+                err_set(e, ERR_IO, "cannot make folder '%s': a file of that name is there", copy);
+        *p = end;
+        if (end == '\0')
+            break;
+    }
+    free(copy);
+    return code;
+}
+
+/* Letters and digits of any script, as far as we can tell without tables: ASCII ones exactly; of
+ * the rest, everything above U+00BF that is no space, control, punctuation or private-use character
+ * by the ranges of the Unicode blocks. */
+static bool is_name_char(uint32_t cp)
+{
+    if (cp < 0x80)
+        return (cp >= '0' && cp <= '9') || (cp >= 'a' && cp <= 'z') || (cp >= 'A' && cp <= 'Z') ||
+               cp == '.' || cp == '_' || cp == '-';
+    if (cp < 0xc0)
+        return cp == 0xaa || cp == 0xb5 || cp == 0xba;
+    if (cp == 0xd7 || cp == 0xf7)
+        return false;
+    bool symbols = (cp >= 0x2000 && cp < 0x2c00) || (cp >= 0x2e00 && cp < 0x2e80) ||
+                   (cp >= 0x3000 && cp < 0x3005);
+    bool special = (cp >= 0xe000 && cp < 0xf900) || (cp >= 0xfdd0 && cp < 0xfdf0) ||
+                   (cp >= 0xfe00 && cp < 0xfe70) || cp == 0xfeff ||
+                   (cp >= 0xfff0 && cp < 0x10000) || (cp >= 0x1f000 && cp < 0x20000) ||
+                   cp >= 0xe0000;
+    return !symbols && !special;
+}
+
+char *file_safe_name(const char *name)
+{
+    enum { NAME_MAX_BYTES = 200 };
+    struct buf b;
+    buf_init(&b, NAME_MAX_BYTES);
+    struct span s = span_str(name);
+    for (size_t i = 0; i < s.n;) {
+        uint32_t cp;
+        size_t len = utf8_decode(span_sub(s, i, 4), &cp);
+        bool keep = len > 0 && is_name_char(cp) && !(cp == '.' && b.n == 0);
+        size_t need = keep ? len : 1;
+        if (need > NAME_MAX_BYTES - b.n)
+            break;
+        if (keep)
+            buf_put(&b, s.p + i, len);
+        else
+            buf_char(&b, '-');
+        i += len ? len : 1;
+    }
+    if (b.n == 0)
+        buf_char(&b, '-');
+    return buf_steal(&b);
+}
