@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* settings: one table (name, flag, type, range, default, help) from which flags, environment,
- * --help and
- * --print-config are made.
+ * --help and --print-config are made.
  *
- * Owns: the table, its parsing and its precedence: flag, environment, config file (later), default.
+ * Owns: the table, its parsing and its precedence: flag, environment, default.
  * May include: base, codec.
  * Start reading: table.c. */
 #ifndef WATTLE_SETTINGS_SETTINGS_H
@@ -25,9 +24,9 @@ enum setting_id {
     SET_LLM_TOP_K,              /* int 0..1000000, 0 off */
     SET_LLM_MIN_P,              /* float 0..1, 0 */
     SET_LLM_REPETITION_PENALTY, /* float 0.01..10, 1 */
-    SET_LLM_SEED,               /* u64 or empty: a fresh one */
+    SET_LLM_SEED,               /* u64 (settings_int gives its bits) or empty text: a fresh one */
     SET_LLM_THREADS,            /* int 0..256, 0: what may be used */
-    SET_LLM_STOP,               /* text, empty: none; several separated by newline */
+    SET_LLM_STOP,               /* text, empty: none; at most 16, separated by newline */
     SET_LLM_PROMPT_FILE,        /* path, empty: built in */
     SET_DEVICE_NAME,            /* text, edge-device */
     SET_DEVICE_ID,              /* text, 00:0f:00:70:91:0a */
@@ -37,15 +36,17 @@ enum setting_id {
     SET_MQTT_PASSWORD,          /* text, empty, secret */
     SET_MQTT_PASSWORD_FILE,     /* path, empty */
     SET_MQTT_CA_FILE,           /* path, empty: no TLS */
-    SET_MQTT_CERT_FILE,
+    SET_MQTT_CERT_FILE,         /* only together with the key and the CA */
     SET_MQTT_KEY_FILE,
     SET_METRICS_DIR,    /* path, metrics (device in a container: /app/metrics by environment) */
     SET_DATASET_PATH,   /* path, empty: data/telemetry-24h.csv or the installed one */
     SET_POWER_IDLE_W,   /* float 0..10000, 5 */
     SET_POWER_MAX_W,    /* float 0..10000, 15 */
     SET_LOG_LEVEL,      /* debug info warning error, info */
-    SET_INTERVAL,       /* seconds between messages: "1-5" or "2.5"; flag --interval */
-    SET_RATE,           /* messages a second and device, 0: by interval; --rate */
+    SET_INTERVAL,       /* TELEMETRY_INTERVAL, seconds between messages: "1-5" or "2.5",
+                           0.001..86400; --interval too */
+    SET_RATE,           /* TELEMETRY_RATE, messages a second and device, 0 (by interval) or
+                           0.00001..1000; --rate too; not together with SET_INTERVAL */
     SET_HF_HOME,        /* path, empty: ~/.cache/huggingface */
     SET_WATTLE_SYSROOT, /* path, / */
     SET_WATTLE_ISA,     /* c avx2 neon, empty: best */
@@ -54,11 +55,11 @@ enum setting_id {
 
 /* What one command takes beyond the table: its own options and words. */
 enum option_type {
-    OPTION_FLAG,
+    OPTION_FLAG, /* --json, --json=false */
     OPTION_INT,
     OPTION_FLOAT,
-    OPTION_TEXT,
-    OPTION_DURATION /* 30m, 90s, 2h, 1d */
+    OPTION_TEXT,    /* any bytes, at most 64 KiB */
+    OPTION_DURATION /* 30m, 90s, 2h, 1d, 1h30m, 500ms; without unit: seconds */
 };
 struct option {
     const char *name; /* "devices": --devices N or --devices=N */
@@ -86,10 +87,12 @@ enum settings_result {
     SETTINGS_DONE = 1 /* --help or --print-config was answered on out */
 };
 
-/* argv[0] is the first word after the command's name. environ as in environ(7). Only the settings
- * that the command names are checked. ERR_USAGE: one line that names option or variable, value and
- * what is allowed (an unknown flag also the nearest known). out: where --help and --print-config
- * go. */
+/* argv[0] is the first word after the command's name. environ as in environ(7); an empty variable
+ * counts as not set, of a flag given twice the last counts. Only the settings that the command
+ * names are checked; the others have their defaults. ERR_USAGE: one line that names option or
+ * variable, value and what is allowed (an unknown flag also the nearest known); a variable that
+ * looks like a misspelt one of ours is a warning in the log. out: where --help and --print-config
+ * go. *s is set only with SETTINGS_GO; its words are borrowed from argv. */
 int settings_parse(struct settings **s, const struct command_spec *spec, int argc, char **argv,
                    char **environment, struct buf *out, struct err *e);
 void settings_free(struct settings **s);
@@ -112,5 +115,9 @@ const char *settings_word(const struct settings *s, int i);
 
 /* Interval "1-5" checked at parsing: its two ends in seconds. */
 void settings_interval(const struct settings *s, double *min_s, double *max_s);
+
+/* Of n known names the one that name, which is none of them, was probably meant to be; NULL: none
+ * is near. */
+const char *settings_nearest(const char *name, const char *const *known, size_t n);
 
 #endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* --help, made from the table and the command's options. */
+#include "settings/parsed.h"
+
+enum { WIDTH = 96, HELP_COLUMN = 34 };
+
+static void put_blanks(struct buf *out, size_t n)
+{
+    while (n-- > 0)
+        buf_char(out, ' ');
+}
+
+/* Words of text from column on, broken at WIDTH and indented to indent. */
+static void put_wrapped(struct buf *out, size_t column, size_t indent, struct span text)
+{
+    for (size_t pos = 0; pos < text.n;) {
+        size_t n = 0;
+        while (pos + n < text.n && text.p[pos + n] != ' ')
+            n++;
+        struct span word = span_sub(text, pos, n);
+        size_t width = utf8_length(word);
+        if (column > indent && column + 1 + width > WIDTH) {
+            buf_char(out, '\n');
+            put_blanks(out, indent);
+            column = indent;
+        } else if (column > indent) {
+            buf_char(out, ' ');
+            column++;
+        }
+        buf_span(out, word);
+        column += width;
+        pos += n + 1;
+    }
+    buf_char(out, '\n');
+}
+
+static void put_row(struct buf *out, const struct buf *left, const struct buf *right)
+{
+    size_t width = utf8_length(buf_view(left));
+    buf_span(out, buf_view(left));
+    if (width + 2 > HELP_COLUMN) {
+        buf_char(out, '\n');
+        width = 0;
+    }
+    put_blanks(out, HELP_COLUMN - width);
+    put_wrapped(out, HELP_COLUMN, HELP_COLUMN, buf_view(right));
+}
+
+/* " [0 to 100, default 0.7]" */
+static void put_bounds(struct buf *right, const char *env, const struct value_rule *rule,
+                       const char *fallback)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    if (env)
+        buf_str(&b, env);
+    if (rule->type != VALUE_TEXT && rule->type != VALUE_BOOL) {
+        buf_str(&b, b.n ? ", " : "");
+        value_expected(&b, rule);
+    }
+    if (fallback && *fallback) {
+        buf_str(&b, b.n ? ", " : "");
+        buf_printf(&b, "default %s", fallback);
+    }
+    if (b.n)
+        buf_printf(right, " [%s]", buf_cstr(&b));
+    buf_release(&b);
+}
+
+static void put_options(struct buf *out, const struct command_spec *spec)
+{
+    struct buf left, right;
+    buf_init(&left, 4096);
+    buf_init(&right, 4096);
+    buf_str(out, "\nOptions\n");
+    for (const struct option *o = spec->options; o && o->name; o++) {
+        struct value_rule rule = option_rule(o);
+        buf_clear(&left);
+        buf_clear(&right);
+        buf_printf(&left, "  --%s", o->name);
+        if (o->type != OPTION_FLAG)
+            buf_printf(&left, " %s", o->value ? o->value : "VALUE");
+        buf_str(&right, o->help);
+        put_bounds(&right, NULL, &rule, o->fallback);
+        put_row(out, &left, &right);
+    }
+    buf_clear(&left);
+    buf_clear(&right);
+    buf_str(&left, "  --help");
+    buf_str(&right, "this text");
+    put_row(out, &left, &right);
+    if (spec->settings && spec->settings[0] != SET_N) {
+        buf_clear(&left);
+        buf_clear(&right);
+        buf_str(&left, "  --print-config");
+        buf_str(&right, "show each setting and where its value comes from; with --json as JSON");
+        put_row(out, &left, &right);
+    }
+    buf_release(&left);
+    buf_release(&right);
+}
+
+static void put_settings(struct buf *out, const struct command_spec *spec)
+{
+    struct buf left, right;
+    if (!spec->settings || spec->settings[0] == SET_N)
+        return;
+    buf_init(&left, 4096);
+    buf_init(&right, 4096);
+    buf_str(out, "\nSettings: by flag, or by the variable in brackets; the flag counts first. An "
+                 "empty variable\ncounts as not set. BOOL is true, 1, yes, false, 0 or no; the "
+                 "flag alone is true.\n");
+    for (int id = 0; id < SET_N; id++) {
+        const struct setting *row = &settings_table[id];
+        if (!command_concerns(spec, (enum setting_id)id))
+            continue;
+        buf_clear(&left);
+        buf_clear(&right);
+        if (row->rule.type == VALUE_BOOL)
+            buf_printf(&left, "  --%s[=%s]", row->flag, row->value);
+        else if (row->alias)
+            buf_printf(&left, "  --%s %s", row->alias, row->value);
+        else
+            buf_printf(&left, "  --%s %s", row->flag, row->value);
+        buf_str(&right, row->help);
+        if (row->alias)
+            buf_printf(&right, "; also --%s", row->flag);
+        put_bounds(&right, row->env, &row->rule, row->fallback);
+        put_row(out, &left, &right);
+    }
+    buf_release(&left);
+    buf_release(&right);
+}
+
+void help_write(struct buf *out, const struct command_spec *spec)
+{
+    buf_printf(out, "wattle %s: %s\n\nUsage\n  %s\n", spec->name, spec->summary, spec->usage);
+    put_options(out, spec);
+    put_settings(out, spec);
+    if (spec->notes)
+        buf_printf(out, "\n%s%s", spec->notes,
+                   spec->notes[0] && spec->notes[strlen(spec->notes) - 1] == '\n' ? "" : "\n");
+}
