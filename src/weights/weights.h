@@ -5,8 +5,8 @@
  * later. May include: base, codec, cache, kernels. Start reading: this file, then gguf.c.
  *
  * After gguf_open has returned 0 every string, array and tensor that a view names lies inside the
- * file; names are valid UTF-8, unique and at most 256 bytes; tensor shapes, types and offsets agree
- * with the file's size. */
+ * file; keys and tensor names are valid UTF-8 and unique, a name has at most 256 bytes; tensor
+ * shapes, types and offsets agree with the file's size. */
 #ifndef WATTLE_WEIGHTS_WEIGHTS_H
 #define WATTLE_WEIGHTS_WEIGHTS_H
 
@@ -49,7 +49,8 @@ const char *gguf_path(const struct gguf *g);
 uint64_t gguf_file_bytes(const struct gguf *g);
 size_t gguf_tensor_count(const struct gguf *g);
 const struct tensor *gguf_tensor_at(const struct gguf *g, size_t i);
-const struct tensor *gguf_tensor(const struct gguf *g, const char *name); /* NULL if absent; O(1) */
+const struct tensor *gguf_tensor(const struct gguf *g,
+                                 const char *name); /* NULL if absent; O(log n) */
 
 /* Metadata. Absent: ERR_NOTFOUND, e untouched, *out untouched. There, but of the wrong kind or
  * range: ERR_FORMAT with a text that names key, found and expected type or value. */
