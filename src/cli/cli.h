@@ -16,6 +16,8 @@ struct command {
     /* Returns the exit code; on EXIT_FAILED and EXIT_USAGE e holds the line, which main prints to
      * stderr as "wattle NAME: LINE". Prints its own output. */
     int (*run)(const struct settings *s, struct err *e);
+    /* The log is the command's output (`docker logs | grep` sees it): stdout, else stderr. */
+    bool log_on_stdout;
 };
 
 extern const struct command command_run, command_device, command_report, command_consume,

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: finds the command, has its arguments parsed, calls it, and turns what it says into
+ * an exit code. Whatever the command, output that could not be written is a failure: a script that
+ * reads a file of ours must not take half of it for the whole. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#pragma weak command_run
+#pragma weak command_device
+#pragma weak command_report
+#pragma weak command_consume
+#pragma weak command_generate
+#pragma weak command_logits
+#pragma weak command_tokenize
+#pragma weak command_detokenize
+#pragma weak command_template
+
+/* In the order of `wattle help`: the main job first. */
+static const struct command *const commands[] = {
+    &command_run,      &command_device, &command_report,   &command_consume,    &command_generate,
+    &command_tokenize, &command_logits, &command_template, &command_detokenize,
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0], HELP_BYTES_MAX = 1 << 20 };
+
+int exit_code_of(int code)
+{
+    if (code == 0)
+        return EXIT_DONE;
+    if (code == ERR_USAGE)
+        return EXIT_USAGE;
+    return code == ERR_CANCELLED ? EXIT_INTERRUPTED : EXIT_FAILED;
+}
+
+/* ---- output ---- */
+
+/* Without a descriptor 0, 1 or 2 the next file that is opened would get it, and be written to by
+ * mistake. Read-only, so that writing to a closed stdout still fails. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", O_RDONLY);
+}
+
+static int flush_output(const char *prefix, int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "%s: cannot write to the standard output: %s\n", prefix,
+            errno ? strerror(errno) : "an earlier write failed");
+    return code == EXIT_DONE ? EXIT_FAILED : code;
+}
+
+static void write_log(void *ctx, enum log_level level, const char *line)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    FILE *out = ctx;
+    char stamp[CLOCK_ISO_SIZE];
+    clock_iso(clock_utc_us(), stamp);
+    fprintf(out, "%s %s: %s\n", stamp, names[level], line);
+    fflush(out);
+}
+
+static enum log_level level_of(const char *name)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    int level = LOG_LEVEL_DEBUG;
+    while (level < LOG_LEVEL_ERROR && strcmp(name, names[level]) != 0)
+        level++;
+    return (enum log_level)level;
+}
+
+/* ---- help ---- */
+
+static void print_help(void)
+{
+    printf("wattle %s: language models on edge devices, and what every answer costs\n\n"
+           "Usage\n  wattle COMMAND [OPTIONS]\n\nCommands\n",
+           WATTLE_VERSION);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (commands[i])
+            printf("  %-12s%s\n", commands[i]->spec->name, commands[i]->spec->summary);
+    printf("\n'wattle COMMAND --help' shows the options of one, 'wattle --version' the version.\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (commands[i] && strcmp(commands[i]->spec->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *known[N_COMMANDS + 3] = {"help", "--help", "--version"};
+    size_t n = 3;
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (commands[i])
+            known[n++] = commands[i]->spec->name;
+    const char *nearest = settings_nearest(name, known, n);
+    struct err e;
+    const char *kind = name[0] == '-' ? "option" : "command";
+    if (nearest)
+        err_set(&e, ERR_USAGE, "'%s' is no %s, the nearest is '%s'", name, kind, nearest);
+    else
+        err_set(&e, ERR_USAGE, "'%s' is no %s, 'wattle help' shows those there are", name, kind);
+    fprintf(stderr, "wattle: %s\n", e.text);
+    return EXIT_USAGE;
+}
+
+/* ---- one command ---- */
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    struct settings *s = NULL;
+    struct err e = {""};
+    struct buf text;
+    FILE *log = c->log_on_stdout ? stdout : stderr;
+    buf_init(&text, HELP_BYTES_MAX);
+    log_set_sink(write_log, log, LOG_LEVEL_INFO);
+    int code = EXIT_DONE;
+    int r = settings_parse(&s, c->spec, argc, argv, environ, &text, &e);
+    if (r == SETTINGS_GO) {
+        log_set_sink(write_log, log, level_of(settings_text(s, SET_LOG_LEVEL)));
+        code = c->run(s, &e);
+    } else if (r == SETTINGS_DONE) {
+        fwrite(text.p, 1, text.n, stdout);
+    } else {
+        code = exit_code_of(r);
+    }
+    if ((code == EXIT_FAILED || code == EXIT_USAGE) && e.text[0])
+        fprintf(stderr, "wattle %s: %s\n", c->spec->name, e.text);
+    settings_free(&s);
+    buf_release(&text);
+    log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
+    return code;
+}
+
+static int run_help(int argc, char **argv)
+{
+    if (argc > 1) {
+        fprintf(stderr, "wattle help: one word too many, expected wattle help [COMMAND]\n");
+        return EXIT_USAGE;
+    }
+    if (argc == 0 || strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0) {
+        print_help();
+        return EXIT_DONE;
+    }
+    const struct command *c = find_command(argv[0]);
+    char help[] = "--help";
+    return c ? run_command(c, 1, (char *[]){help, NULL}) : unknown_command(argv[0]);
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_descriptors();
+    /* A reader that went away is an error like others: `wattle run | head` has a broker to stop. */
+    signal(SIGPIPE, SIG_IGN);
+    char prefix[64] = "wattle";
+    int code;
+    const struct command *c = argc > 1 ? find_command(argv[1]) : NULL;
+    if (c) {
+        snprintf(prefix, sizeof prefix, "wattle %s", c->spec->name);
+        code = run_command(c, argc - 2, argv + 2);
+    } else if (argc < 2 || is_one_of(argv[1], "--help", "-h")) {
+        code = run_help(0, NULL);
+    } else if (strcmp(argv[1], "help") == 0) {
+        code = run_help(argc - 2, argv + 2);
+    } else if (strcmp(argv[1], "--version") == 0) {
+        printf("wattle %s\n", WATTLE_VERSION);
+        code = EXIT_DONE;
+    } else {
+        code = unknown_command(argv[1]);
+    }
+    return flush_output(prefix, code);
+}
