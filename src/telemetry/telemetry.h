@@ -49,7 +49,8 @@ const struct reading *dataset_walk_next(struct dataset_walk *w);
 /* {"data":{…},"device_id":…,"ts":…,"seq":…} */
 void telemetry_write(struct buf *out, const struct reading *r, const char *device_id, uint64_t seq);
 
-/* A telemetry payload from the broker: exactly the fields, right types, finite. seq 0: absent. */
+/* A telemetry payload from the broker: every field there, of its type, finite; unknown fields are
+ * ignored. seq 0: absent. */
 struct telemetry_message {
     struct reading reading;
     char device_id[DEVICE_ID_MAX + 1];
