@@ -3,14 +3,28 @@
  *
  * Owns: block types, plain C references (ref/), x86 and Arm code, their choice at run time.
  * May include: base. Pure: no allocation, locks, logging or threads; pointers, sizes and row ranges
- * in. Start reading: types.h, then this file, then ref/.
+ * in. Start reading: types.h, then this file, then ref/; wide/ is the same once more over eight
+ * lanes, for every ISA that gives it those lanes (x86/lanes.h, arm/lanes.h).
  *
  * Results. For each output the sum runs over the row in one order that depends neither on the
- * number of rows or columns of the call nor on the ISA: eight lanes, lane j taking elements j, j+8,
- * … (f32), or the block integer sums of its four bytes (q8), each block's float product added by
- * one fused multiply-add; lanes are folded ((0+4)+(2+6))+((1+5)+(3+7)). So a token's result is the
- * same to the bit alone and in a batch, and the ISAs agree with ref/ to the bit where the comment
- * of the entry says "exact". */
+ * number of rows or columns of the call nor on the ISA, and every fused multiply-add is one
+ * rounding everywhere. So a token's result is the same to the bit alone and in a batch, and where
+ * the comment of an entry says "exact" the ISAs agree with ref/ to the bit, for finite inputs and
+ * finite block scales. Others (hostile files) give NaN or an infinity, and which is not promised.
+ *
+ * Lanes and fold. A dot product has eight float lanes, all 0 at first. Elements are taken in order;
+ * element i goes to lane i mod 8 (mul_f32, attention), also in a tail shorter than eight. At the
+ * end the lanes are folded: ((0+4) + (2+6)) + ((1+5) + (3+7)).
+ *
+ * Integer dot products (mul_q8). A weight row is a row of sub-blocks of 32 small integers w[32];
+ * each has a scale for its two halves, d[0] and d[1] (equal but for Q6_K), and Q4_1 Q5_1 Q4_K Q5_K
+ * have a minimum m (negative in K types), so that weight i is d[i / 16] * w[i] + m:
+ *   Q8_0 w = q; Q4_0 w = q - 8; Q5_0 w = q - 16; Q6_K w = q - 32, d[h] = d * scale; Q4_1 Q5_1 w =
+ * q; Q4_K Q5_K w = q, d[h] = d * scale, m = -(dmin * min). All of these products are exact. For
+ * each sub-block, in order, with the activation block x beside it: int32 t[j] = w[4j] * x.q[4j] + …
+ * + w[4j+3] * x.q[4j+3]    for each lane j of 8 lane[j] = fma(d[j / 4] * x.d, (float)t[j], lane[j])
+ *   min     = fma(m, x.s, min)                                types with a minimum
+ * and the result is fold(lane), plus min for types with a minimum. */
 #ifndef WATTLE_KERNELS_KERNELS_H
 #define WATTLE_KERNELS_KERNELS_H
 
@@ -19,56 +33,63 @@
 #include <stdbool.h>
 
 /* An activation row quantized for integer dot products: blocks of 32 (the length of the row is a
- * multiple of 32), one float scale and the sums of its two halves, which asymmetric weights and
- * 16-wide scales need. */
+ * multiple of 32). value = d * q. */
 struct q8_block {
-    float d;        /* value = d * q; d = max|x| / 127 */
-    int16_t sum[2]; /* sum of q[0..15], q[16..31] */
-    int8_t q[32];   /* round to nearest even, in [-127, 127] */
+    float d;      /* max|x| / 127 */
+    float s;      /* d * (sum of q), which weights with a minimum need */
+    int8_t q[32]; /* x * (127 / max|x|) to nearest, ties to even, in [-127, 127] */
 };
 
 /* One ISA's kernels. Lengths k are in elements: multiples of the weight type's block (and of 32 for
- * q8 paths); pointers need the alignment of their element type only; nothing may alias but x == y
- * where said. */
+ * q8 paths). Weights (row, w) may lie at any address, floats and blocks at multiples of 4; nothing
+ * may alias but x == y where said. A length, row range or n of 0 is fine. */
 struct kernels {
     const char *isa; /* "c", "avx2", "neon" */
 
     /* k values of one weight row -> y. exact. */
     void (*dequant)(uint32_t type, const void *row, float *y, size_t k);
 
-    /* x[k] -> q[k/32]. exact. A block of zeros has d == 0. */
+    /* x[k] -> q[k/32]. exact. A block whose max|x| is below 2^-100 is all zeros (d, s, q); one that
+     * holds an infinity or NaN has d = s = NaN and q = 0, so that it is not silently lost. */
     void (*quantize_q8)(const float *x, struct q8_block *q, size_t k);
 
     /* out[c * out_stride + r - row0] = dot(W row r, column c), for rows [row0, row1), columns [0,
-     * n). W: row r begins at w + r * row_bytes, dequantized on the fly and multiplied in f32. x:
-     * column c begins at x + c * k. Any wtype. scratch: k floats, of the caller's thread. exact. */
+     * n). W: row r begins at w + r * row_bytes and is as dequant gives it. x: column c begins at
+     * x + c * k. lane = fma(weight, x, lane). Any wtype. scratch: k floats, of the caller's thread.
+     * exact. */
     void (*mul_f32)(uint32_t type, const void *w, size_t row_bytes, size_t k, size_t row0,
                     size_t row1, const float *x, size_t n, float *out, size_t out_stride,
                     float *scratch);
 
     /* The same on quantized columns: column c begins at x + c * (k / 32). Quantized wtypes only
-     * (see kernels_has_q8). exact. */
+     * (see kernels_has_q8). exact. Within k / 32 * 2^-23 of the sum of |d * x.d * t| and |m * x.s|,
+     * in the worst case; in practice near 1e-7 of the sum of |weight * value|. */
     void (*mul_q8)(uint32_t type, const void *w, size_t row_bytes, size_t k, size_t row0,
                    size_t row1, const struct q8_block *x, size_t n, float *out, size_t out_stride);
 
-    /* y = x * rsqrt(mean(x^2) + eps) * weight; x == y is fine. The mean is summed in eight double
-     * lanes. exact. */
+    /* y = (x * r) * weight with r = (float)(1 / sqrt(mean(x^2) + eps)); x == y is fine. Squares,
+     * mean and root are double; element i goes to lane i mod 8, lanes are folded. exact. n > 0. */
     void (*rms_norm)(const float *x, const float *weight, float eps, float *y, size_t n);
 
     /* y[i] += x[i]. exact. */
     void (*add)(float *y, const float *x, size_t n);
 
-    /* gate[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + exp(-x)). Within 4 ulp of the exact value
-     * of silu times up's rounding; the same polynomial in every ISA, so exact between them. */
+    /* gate[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + exp(-x)), as x / (1 + e) or
+     * (x * e) / (1 + e) for x < 0, with e = exp(-|x|). silu within 4 ulp of the true value for
+     * x >= -87; -0 below -87.3 (truth: above -1.1e-36). exact. exp: wide/exp.h. */
     void (*silu_mul)(float *gate, const float *up, size_t n);
 
     /* Rotates pairs of one head by the angle whose cosine and sine are given, n_rot/2 each.
-     * interleaved: pairs (2i, 2i+1) as GGUF's llama has them; else (i, i + n_rot/2). exact. */
+     * interleaved: pairs (2i, 2i+1) as GGUF's llama has them; else (i, i + n_rot/2). a, b ->
+     * a * cos - b * sin, a * sin + b * cos, each operation rounded. n_rot even. exact. */
     void (*rope)(float *x, const float *cos_t, const float *sin_t, size_t n_rot, bool interleaved);
 
-    /* Attention of one query head over n_kv positions, one pass or two; y[head_dim].
+    /* Attention of one query head over n_kv positions: y = softmax(scale * q·k) v, [head_dim].
      * keys/values: position p of this KV head begins at k + p * stride (floats). scores: scratch of
-     * n_kv floats. softmax(scale * q·k) v. head_dim a multiple of 8 or not. exact between ISAs. */
+     * n_kv floats. n_kv > 0. exact:
+     *   score[p] = dot(q, k[p]) * scale, as mul_f32 sums; e[p] = exp(score[p] - max score), 0 below
+     *   exp(-87.3); sum of e in eight lanes, p to lane p mod 8, folded;
+     *   y[i] = (v[0][i] * e[0] + v[1][i] * e[1] + …) / sum, fma by fma in the order of p from 0. */
     void (*attention)(const float *q, const float *k, const float *v, size_t stride,
                       size_t head_dim, size_t n_kv, float scale, float *scores, float *y);
 };
@@ -77,8 +98,8 @@ struct kernels {
 bool kernels_has_q8(uint32_t type);
 
 /* The best table that this CPU has, chosen by CPUID / HWCAP, at most the one named by isa ("c",
- * "avx2", "neon"; NULL or
- * "" for no cap). NULL if isa names none of ours. Any thread. */
+ * "avx2" on x86, "neon" on Arm; NULL or "" for no cap): a CPU without the one named gets the next
+ * plainer. NULL if isa names none of this machine's kind. Any thread. */
 const struct kernels *kernels_get(const char *isa);
 
 /* Tables from the plainest ("c") to the best that this CPU runs, NULL-terminated: for tests. */

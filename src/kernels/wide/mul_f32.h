@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Float dot products, and the dequantizing that they need. Included after an ISA's lanes.h. Tiles:
+ * as in mul_q8.h. F32, F16 and BF16 weights become floats in registers; the other types are
+ * dequantized once a row, into the caller's scratch. */
+#ifndef WATTLE_KERNELS_WIDE_MUL_F32_H
+#define WATTLE_KERNELS_WIDE_MUL_F32_H
+
+#include "kernels/wide/blocks.h"
+
+#include <math.h>
+
+enum { F32_TILE_ROWS = 4, F32_TILE_COLUMNS = 8 };
+
+wide_inline size_t plain_bytes(uint32_t type)
+{
+    return type == WTYPE_F32 ? 4 : 2;
+}
+
+/* Eight weights of type F32, F16 or BF16. */
+wide_inline struct v8f plain_load(uint32_t type, const uint8_t *p)
+{
+    switch (type) {
+    case WTYPE_F32:
+        return v8f_load(p);
+    case WTYPE_F16:
+        return v8f_from_halves(p);
+    default:
+        return v8f_from_bf16(p);
+    }
+}
+
+wide_inline float plain_at(uint32_t type, const uint8_t *p)
+{
+    switch (type) {
+    case WTYPE_F32:
+        return float_from_bits(load_u32(p));
+    case WTYPE_F16:
+        return half_at(p);
+    default:
+        return float_from_bits((uint32_t)load_u16(p) << 16);
+    }
+}
+
+/* fold(lanes) after the elements i of [from, k), fewer than eight, have joined their lanes. */
+wide_inline float fold_tail(uint32_t type, struct v8f lanes, const uint8_t *w, const float *x,
+                            size_t from, size_t k)
+{
+    if (from == k)
+        return v8f_fold(lanes);
+    float lane[8];
+    v8f_store(lane, lanes);
+    for (size_t i = from; i < k; i++)
+        lane[i - from] = fmaf(plain_at(type, w + i * plain_bytes(type)), x[i], lane[i - from]);
+    return v8f_fold(v8f_load(lane));
+}
+
+/* out[c * out_stride + r] for a tile of rows x columns; column c at x + c * x_stride. */
+wide_inline void f32_tile(uint32_t type, const uint8_t *w, size_t row_bytes, int rows,
+                          const float *x, size_t x_stride, int columns, size_t k, float *out,
+                          size_t out_stride)
+{
+    struct v8f lanes[F32_TILE_ROWS][F32_TILE_COLUMNS];
+    unroll for (int r = 0; r < rows; r++) unroll for (int c = 0; c < columns; c++) lanes[r][c] =
+        v8f_zero();
+    size_t i = 0;
+    for (; k - i >= 8; i += 8) {
+        struct v8f wide[F32_TILE_ROWS];
+        unroll for (int r = 0; r < rows; r++) wide[r] =
+            plain_load(type, w + (size_t)r * row_bytes + i * plain_bytes(type));
+        unroll for (int c = 0; c < columns; c++)
+        {
+            struct v8f xc = v8f_load(x + (size_t)c * x_stride + i);
+            unroll for (int r = 0; r < rows; r++) lanes[r][c] = v8f_fma(wide[r], xc, lanes[r][c]);
+        }
+    }
+    unroll for (int r = 0; r < rows; r++) unroll for (int c = 0; c < columns; c++)
+        out[(size_t)c * out_stride + (size_t)r] =
+            fold_tail(type, lanes[r][c], w + (size_t)r * row_bytes, x + (size_t)c * x_stride, i, k);
+}
+
+/* All columns of a group of rows. */
+wide_inline void f32_columns(uint32_t type, const uint8_t *w, size_t row_bytes, int rows,
+                             int columns, const float *x, size_t k, size_t n, float *out,
+                             size_t out_stride)
+{
+    size_t c = 0;
+    for (; n - c >= (size_t)columns; c += (size_t)columns)
+        f32_tile(type, w, row_bytes, rows, x + c * k, k, columns, k, out + c * out_stride,
+                 out_stride);
+    if (columns > 1)
+        for (; c < n; c++)
+            f32_tile(type, w, row_bytes, rows, x + c * k, k, 1, k, out + c * out_stride,
+                     out_stride);
+}
+
+/* Weights that need no scratch. Two rows x four columns, or four rows of one column, are eight and
+ * four chains of fused multiply-adds, which hide each other's latency. */
+wide_inline void f32_plain(uint32_t type, const uint8_t *w, size_t row_bytes, size_t k,
+                           size_t n_rows, const float *x, size_t n, float *out, size_t out_stride)
+{
+    size_t r = 0;
+    if (n == 1)
+        for (; n_rows - r >= 4; r += 4)
+            f32_columns(type, w + r * row_bytes, row_bytes, 4, 1, x, k, n, out + r, out_stride);
+    for (; n_rows - r >= 2; r += 2)
+        f32_columns(type, w + r * row_bytes, row_bytes, 2, 4, x, k, n, out + r, out_stride);
+    for (; r < n_rows; r++)
+        f32_columns(type, w + r * row_bytes, row_bytes, 1, 4, x, k, n, out + r, out_stride);
+}
+
+wide_inline void dequant_blocks(uint32_t type, const uint8_t *block, float *y, size_t k)
+{
+    const int subs = block_subs(type);
+    struct scales scales;
+    for (size_t b = 0; b < k / 32; b += (size_t)subs, block += block_bytes(type)) {
+        read_scales(type, block, &scales);
+        unroll for (int i = 0; i < subs; i++)
+        {
+            struct sub s = read_sub(type, block, i, &scales);
+            struct v8f half[2] = {s.d, s.d};
+            if (type == WTYPE_Q6_K) {
+                half[0] = v8f_set1(scales.d[2 * i]);
+                half[1] = v8f_set1(scales.d[2 * i + 1]);
+            }
+            /* The product is exact, so that fusing the addition changes nothing. */
+            unroll for (int j = 0; j < 4; j++, y += 8)
+                v8f_store(y, v8f_fma(half[j / 2], v32b_floats(s.w, j), v8f_set1(s.m)));
+        }
+    }
+}
+
+wide_inline void dequant_plain(uint32_t type, const uint8_t *p, float *y, size_t k)
+{
+    size_t i = 0;
+    for (; k - i >= 8; i += 8)
+        v8f_store(y + i, plain_load(type, p + i * plain_bytes(type)));
+    for (; i < k; i++)
+        y[i] = plain_at(type, p + i * plain_bytes(type));
+}
+
+static void wide_dequant(uint32_t type, const void *row, float *y, size_t k)
+{
+    switch (type) {
+    case WTYPE_F32:
+        memcpy(y, row, 4 * k);
+        break;
+    case WTYPE_F16:
+        dequant_plain(WTYPE_F16, row, y, k);
+        break;
+    case WTYPE_BF16:
+        dequant_plain(WTYPE_BF16, row, y, k);
+        break;
+    case WTYPE_Q8_0:
+        dequant_blocks(WTYPE_Q8_0, row, y, k);
+        break;
+    case WTYPE_Q4_0:
+        dequant_blocks(WTYPE_Q4_0, row, y, k);
+        break;
+    case WTYPE_Q4_1:
+        dequant_blocks(WTYPE_Q4_1, row, y, k);
+        break;
+    case WTYPE_Q5_0:
+        dequant_blocks(WTYPE_Q5_0, row, y, k);
+        break;
+    case WTYPE_Q5_1:
+        dequant_blocks(WTYPE_Q5_1, row, y, k);
+        break;
+    case WTYPE_Q4_K:
+        dequant_blocks(WTYPE_Q4_K, row, y, k);
+        break;
+    case WTYPE_Q5_K:
+        dequant_blocks(WTYPE_Q5_K, row, y, k);
+        break;
+    case WTYPE_Q6_K:
+        dequant_blocks(WTYPE_Q6_K, row, y, k);
+        break;
+    }
+}
+
+static void wide_mul_f32(uint32_t type, const void *w, size_t row_bytes, size_t k, size_t row0,
+                         size_t row1, const float *x, size_t n, float *out, size_t out_stride,
+                         float *scratch)
+{
+    const uint8_t *rows = (const uint8_t *)w + row0 * row_bytes;
+    size_t n_rows = row1 > row0 ? row1 - row0 : 0;
+
+    switch (type) {
+    case WTYPE_F32:
+        f32_plain(WTYPE_F32, rows, row_bytes, k, n_rows, x, n, out, out_stride);
+        break;
+    case WTYPE_F16:
+        f32_plain(WTYPE_F16, rows, row_bytes, k, n_rows, x, n, out, out_stride);
+        break;
+    case WTYPE_BF16:
+        f32_plain(WTYPE_BF16, rows, row_bytes, k, n_rows, x, n, out, out_stride);
+        break;
+    default:
+        for (size_t r = 0; r < n_rows; r++) {
+            wide_dequant(type, rows + r * row_bytes, scratch, k);
+            f32_columns(WTYPE_F32, (const uint8_t *)scratch, 0, 1, 8, x, k, n, out + r, out_stride);
+        }
+        break;
+    }
+}
+
+#endif

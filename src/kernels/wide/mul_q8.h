@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Integer dot products of quantized weights and activations, and the quantizing of activations.
+ * Included after an ISA's lanes.h.
+ *
+ * Work is done in tiles of rows x columns. A tile of one row and several columns unpacks a weight
+ * block once; one of several rows and one column keeps several streams of weights and several
+ * chains of additions under way. Each output has its own lanes, so a tile's shape does not show in
+ * the result. */
+#ifndef WATTLE_KERNELS_WIDE_MUL_Q8_H
+#define WATTLE_KERNELS_WIDE_MUL_Q8_H
+
+#include "kernels/kernels.h"
+#include "kernels/wide/blocks.h"
+
+#include <math.h>
+
+enum {
+    Q8_TILE = 4
+}; /* most rows and most columns of a tile: lanes and unpacked weights in 16
+      registers */
+
+/* What stays the same for all tiles of a call. */
+struct q8_job {
+    const uint8_t *w;
+    size_t row_bytes;
+    size_t n_subs; /* of a row, and q8 blocks of a column */
+    const struct q8_block *x;
+    float *out; /* of row 0, column 0 */
+    size_t out_stride;
+};
+
+/* Rows [r0, r0 + rows) x columns [c0, c0 + columns). */
+wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int rows, size_t c0,
+                         int columns)
+{
+    struct v8f lanes[Q8_TILE][Q8_TILE];
+    float min[Q8_TILE][Q8_TILE];
+    const int subs = block_subs(type);
+    const uint8_t *w = job->w + r0 * job->row_bytes;
+    const struct q8_block *x = job->x + c0 * job->n_subs;
+
+    unroll for (int r = 0; r < rows; r++) unroll for (int c = 0; c < columns; c++)
+    {
+        lanes[r][c] = v8f_zero();
+        min[r][c] = 0;
+    }
+    for (size_t b = 0; b < job->n_subs; b += (size_t)subs, w += block_bytes(type)) {
+        struct scales scales[Q8_TILE];
+        unroll for (int r = 0; r < rows; r++)
+            read_scales(type, w + (size_t)r * job->row_bytes, &scales[r]);
+        unroll for (int i = 0; i < subs; i++, x++)
+        {
+            unroll for (int r = 0; r < rows; r++)
+            {
+                struct sub s = read_sub(type, w + (size_t)r * job->row_bytes, i, &scales[r]);
+                unroll for (int c = 0; c < columns; c++)
+                {
+                    const struct q8_block *xb = x + (size_t)c * job->n_subs;
+                    struct v32b q = v32b_load(xb->q);
+                    struct v8i t =
+                        has_min(type) ? v8i_dot_positive(s.w, q) : v8i_dot_signed(s.w, s.mag, q);
+                    struct v8f d = v8f_mul(s.d, v8f_set1(xb->d));
+                    lanes[r][c] = v8f_fma(d, v8f_from_ints(t), lanes[r][c]);
+                    if (has_min(type))
+                        min[r][c] = fmaf(s.m, xb->s, min[r][c]);
+                }
+            }
+        }
+    }
+    unroll for (int r = 0; r < rows; r++) unroll for (int c = 0; c < columns; c++)
+    {
+        float sum = v8f_fold(lanes[r][c]);
+        job->out[(c0 + (size_t)c) * job->out_stride + r0 + (size_t)r] =
+            has_min(type) ? sum + min[r][c] : sum;
+    }
+}
+
+/* Rows [r0, r1) of one group of columns. */
+wide_inline void q8_rows(uint32_t type, const struct q8_job *job, size_t r0, size_t r1, size_t c0,
+                         int rows, int columns)
+{
+    for (; r1 - r0 >= (size_t)rows; r0 += (size_t)rows)
+        q8_tile(type, job, r0, rows, c0, columns);
+    if (rows > 1)
+        for (; r0 < r1; r0++)
+            q8_tile(type, job, r0, 1, c0, columns);
+}
+
+wide_inline void q8_mul(uint32_t type, const struct q8_job *job, size_t n_rows, size_t n)
+{
+    /* Rows that stay in half of a small first-level cache while the columns pass over them. */
+    size_t band = 16384 / (job->row_bytes + 1) / 4 * 4 + 4;
+    for (size_t r0 = 0; r0 < n_rows; r0 += band) {
+        size_t r1 = n_rows - r0 < band ? n_rows : r0 + band, c = 0;
+        for (; n - c >= 4; c += 4)
+            q8_rows(type, job, r0, r1, c, 1, 4);
+        if (n - c == 3)
+            q8_rows(type, job, r0, r1, c, 1, 3);
+        else if (n - c == 2)
+            q8_rows(type, job, r0, r1, c, 2, 2);
+        else if (n - c == 1)
+            q8_rows(type, job, r0, r1, c, 4, 1);
+    }
+}
+
+static void wide_mul_q8(uint32_t type, const void *w, size_t row_bytes, size_t k, size_t row0,
+                        size_t row1, const struct q8_block *x, size_t n, float *out,
+                        size_t out_stride)
+{
+    const struct q8_job job = {
+        (const uint8_t *)w + row0 * row_bytes, row_bytes, k / 32, x, out, out_stride};
+    size_t n_rows = row1 > row0 ? row1 - row0 : 0;
+
+    switch (type) {
+    case WTYPE_Q8_0:
+        q8_mul(WTYPE_Q8_0, &job, n_rows, n);
+        break;
+    case WTYPE_Q4_0:
+        q8_mul(WTYPE_Q4_0, &job, n_rows, n);
+        break;
+    case WTYPE_Q4_1:
+        q8_mul(WTYPE_Q4_1, &job, n_rows, n);
+        break;
+    case WTYPE_Q5_0:
+        q8_mul(WTYPE_Q5_0, &job, n_rows, n);
+        break;
+    case WTYPE_Q5_1:
+        q8_mul(WTYPE_Q5_1, &job, n_rows, n);
+        break;
+    case WTYPE_Q4_K:
+        q8_mul(WTYPE_Q4_K, &job, n_rows, n);
+        break;
+    case WTYPE_Q5_K:
+        q8_mul(WTYPE_Q5_K, &job, n_rows, n);
+        break;
+    case WTYPE_Q6_K:
+        q8_mul(WTYPE_Q6_K, &job, n_rows, n);
+        break;
+    }
+}
+
+static void wide_quantize_q8(const float *x, struct q8_block *q, size_t k)
+{
+    for (size_t b = 0; b < k / 32; b++, x += 32, q++) {
+        struct v8f v[4];
+        struct v8i max = v8i_abs_bits(v[0] = v8f_load(x));
+        unroll for (int i = 1; i < 4; i++) max =
+            v8i_max(max, v8i_abs_bits(v[i] = v8f_load(x + 8 * i)));
+        /* As integers the bits of |x| are in the order of their values, infinity and NaN on top. */
+        int32_t max_bits = v8i_fold_max(max);
+        float top = float_from_bits((uint32_t)max_bits);
+        if (max_bits >= 0x7f800000 || top < 0x1p-100f) {
+            memset(q, 0, sizeof *q);
+            if (max_bits >= 0x7f800000)
+                q->d = q->s = NAN;
+            continue;
+        }
+        struct v8f inverse = v8f_set1(127.0f / top);
+        struct v8i i[4];
+        unroll for (int j = 0; j < 4; j++) i[j] = v8i_round(v8f_mul(v[j], inverse));
+        q->d = top / 127.0f;
+        q->s = q->d * (float)v8i_pack_bytes(i[0], i[1], i[2], i[3], q->q);
+    }
+}
+
+#endif

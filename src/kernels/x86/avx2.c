@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernels of wide/ over AVX2 lanes. Compiled with -mavx2 -mfma -mf16c; nothing but the table
+ * leaves this file, so that no code of it runs on a CPU without them. */
+#include "kernels/x86/avx2.h"
+
+#include "kernels/x86/lanes.h"
+
+#include "kernels/wide/attention.h"
+#include "kernels/wide/mul_f32.h"
+#include "kernels/wide/mul_q8.h"
+#include "kernels/wide/rows.h"
+
+const struct kernels kernels_avx2 = {
+    .isa = "avx2",
+    .dequant = wide_dequant,
+    .quantize_q8 = wide_quantize_q8,
+    .mul_f32 = wide_mul_f32,
+    .mul_q8 = wide_mul_q8,
+    .rms_norm = wide_rms_norm,
+    .add = wide_add,
+    .silu_mul = wide_silu_mul,
+    .rope = wide_rope,
+    .attention = wide_attention,
+};

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* Eight lanes on AVX2, FMA and F16C: what wide/ is written in. Static inline only: it is included
+ * by files compiled with those flags alone. arm/lanes.h has the same names.
+ *
+ *   v8f   eight floats                     v8i   eight int32
+ *   v32b  32 bytes: small weights          v8d   eight doubles */
+#ifndef WATTLE_KERNELS_X86_LANES_H
+#define WATTLE_KERNELS_X86_LANES_H
+
+#include "kernels/wide/inline.h"
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+struct v8f {
+    __m256 v;
+};
+struct v8i {
+    __m256i v;
+};
+struct v32b {
+    __m256i v;
+};
+struct v8d {
+    __m256d low, high;
+};
+
+/* --- floats --- */
+
+wide_inline struct v8f v8f_zero(void)
+{
+    return (struct v8f){_mm256_setzero_ps()};
+}
+
+wide_inline struct v8f v8f_set1(float f)
+{
+    return (struct v8f){_mm256_set1_ps(f)};
+}
+
+/* low in lanes 0..3, high in lanes 4..7. */
+wide_inline struct v8f v8f_set_halves(float low, float high)
+{
+    return (struct v8f){_mm256_set_m128(_mm_set1_ps(high), _mm_set1_ps(low))};
+}
+
+wide_inline struct v8f v8f_load(const void *p)
+{
+    return (struct v8f){_mm256_loadu_ps((const float *)p)};
+}
+
+wide_inline void v8f_store(float *p, struct v8f a)
+{
+    _mm256_storeu_ps(p, a.v);
+}
+
+/* 16 floats: those at even places, those at odd places; and back. */
+wide_inline void v8f_load_pairs(const float *p, struct v8f *even, struct v8f *odd)
+{
+    __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8);
+    __m256 low = _mm256_permute2f128_ps(a, b, 0x20), high = _mm256_permute2f128_ps(a, b, 0x31);
+    even->v = _mm256_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0));
+    odd->v = _mm256_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 3, 1));
+}
+
+wide_inline void v8f_store_pairs(float *p, struct v8f even, struct v8f odd)
+{
+    __m256 low = _mm256_unpacklo_ps(even.v, odd.v), high = _mm256_unpackhi_ps(even.v, odd.v);
+    _mm256_storeu_ps(p, _mm256_permute2f128_ps(low, high, 0x20));
+    _mm256_storeu_ps(p + 8, _mm256_permute2f128_ps(low, high, 0x31));
+}
+
+wide_inline struct v8f v8f_from_halves(const uint8_t *p)
+{
+    return (struct v8f){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p))};
+}
+
+wide_inline struct v8f v8f_from_bf16(const uint8_t *p)
+{
+    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return (struct v8f){_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
+}
+
+/* One binary16. */
+wide_inline float half_at(const uint8_t *p)
+{
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _cvtsh_ss(h);
+}
+
+wide_inline struct v8f v8f_add(struct v8f a, struct v8f b)
+{
+    return (struct v8f){_mm256_add_ps(a.v, b.v)};
+}
+
+wide_inline struct v8f v8f_sub(struct v8f a, struct v8f b)
+{
+    return (struct v8f){_mm256_sub_ps(a.v, b.v)};
+}
+
+wide_inline struct v8f v8f_mul(struct v8f a, struct v8f b)
+{
+    return (struct v8f){_mm256_mul_ps(a.v, b.v)};
+}
+
+wide_inline struct v8f v8f_div(struct v8f a, struct v8f b)
+{
+    return (struct v8f){_mm256_div_ps(a.v, b.v)};
+}
+
+/* a * b + c, one rounding. */
+wide_inline struct v8f v8f_fma(struct v8f a, struct v8f b, struct v8f c)
+{
+    return (struct v8f){_mm256_fmadd_ps(a.v, b.v, c.v)};
+}
+
+wide_inline struct v8f v8f_max(struct v8f a, struct v8f b)
+{
+    return (struct v8f){_mm256_max_ps(a.v, b.v)};
+}
+
+/* -|a| */
+wide_inline struct v8f v8f_minus_abs(struct v8f a)
+{
+    return (struct v8f){_mm256_or_ps(a.v, _mm256_set1_ps(-0.0f))};
+}
+
+/* x < bound ? a : b, lane by lane. */
+wide_inline struct v8f v8f_if_less(struct v8f x, struct v8f bound, struct v8f a, struct v8f b)
+{
+    return (struct v8f){_mm256_blendv_ps(b.v, a.v, _mm256_cmp_ps(x.v, bound.v, _CMP_LT_OQ))};
+}
+
+/* 2^n of the n that stands in the low bits of t: see exp.h. */
+wide_inline struct v8f v8f_exp2_of_rounded(struct v8f t)
+{
+    __m256i n = _mm256_slli_epi32(_mm256_castps_si256(t.v), 23);
+    return (struct v8f){_mm256_castsi256_ps(_mm256_add_epi32(n, _mm256_set1_epi32(0x3f800000)))};
+}
+
+/* ((0+4) + (2+6)) + ((1+5) + (3+7)) */
+wide_inline float v8f_fold(struct v8f a)
+{
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+wide_inline float v8f_fold_max(struct v8f a)
+{
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+/* --- doubles --- */
+
+wide_inline struct v8d v8d_zero(void)
+{
+    return (struct v8d){_mm256_setzero_pd(), _mm256_setzero_pd()};
+}
+
+/* acc + x^2 in double. The square of a float is exact there, so that a fused step is the same. */
+wide_inline struct v8d v8d_add_square(struct v8d acc, struct v8f x)
+{
+    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(x.v));
+    __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(x.v, 1));
+    return (struct v8d){_mm256_fmadd_pd(low, low, acc.low), _mm256_fmadd_pd(high, high, acc.high)};
+}
+
+wide_inline void v8d_store(double *p, struct v8d a)
+{
+    _mm256_storeu_pd(p, a.low);
+    _mm256_storeu_pd(p + 4, a.high);
+}
+
+/* --- integers --- */
+
+wide_inline struct v8i v8i_abs_bits(struct v8f a)
+{
+    __m256i mask = _mm256_set1_epi32(0x7fffffff);
+    return (struct v8i){_mm256_and_si256(_mm256_castps_si256(a.v), mask)};
+}
+
+wide_inline struct v8i v8i_max(struct v8i a, struct v8i b)
+{
+    return (struct v8i){_mm256_max_epi32(a.v, b.v)};
+}
+
+wide_inline int32_t v8i_fold_max(struct v8i a)
+{
+    __m128i four = _mm_max_epi32(_mm256_castsi256_si128(a.v), _mm256_extracti128_si256(a.v, 1));
+    __m128i two = _mm_max_epi32(four, _mm_shuffle_epi32(four, _MM_SHUFFLE(1, 0, 3, 2)));
+    __m128i one = _mm_max_epi32(two, _mm_shuffle_epi32(two, _MM_SHUFFLE(2, 3, 0, 1)));
+    return _mm_cvtsi128_si32(one);
+}
+
+/* To nearest, ties to even (the rounding mode that every thread starts with). */
+wide_inline struct v8i v8i_round(struct v8f a)
+{
+    return (struct v8i){_mm256_cvtps_epi32(a.v)};
+}
+
+wide_inline struct v8f v8f_from_ints(struct v8i a)
+{
+    return (struct v8f){_mm256_cvtepi32_ps(a.v)};
+}
+
+/* The sum of 32 numbers within int8, which are stored as such. */
+wide_inline int v8i_pack_bytes(struct v8i a, struct v8i b, struct v8i c, struct v8i d, int8_t *p)
+{
+    __m256i ab = _mm256_packs_epi32(a.v, b.v), cd = _mm256_packs_epi32(c.v, d.v);
+    /* Packing works within 128 bits: a0 b0 c0 d0 a1 b1 c1 d1, four bytes each. */
+    __m256i mixed = _mm256_packs_epi16(ab, cd);
+    __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256((__m256i *)p, _mm256_permutevar8x32_epi32(mixed, order));
+    __m256i sum = _mm256_madd_epi16(_mm256_add_epi16(ab, cd), _mm256_set1_epi16(1));
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, _MM_SHUFFLE(1, 0, 3, 2)));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, _MM_SHUFFLE(2, 3, 0, 1))));
+}
+
+/* Eight unsigned or signed bytes as floats. */
+wide_inline struct v8f v8f_from_u8(const uint8_t *p)
+{
+    return (struct v8f){
+        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)))};
+}
+
+wide_inline struct v8f v8f_from_i8(const uint8_t *p)
+{
+    return (struct v8f){
+        _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)))};
+}
+
+/* --- bytes --- */
+
+wide_inline struct v32b v32b_load(const void *p)
+{
+    return (struct v32b){_mm256_loadu_si256((const __m256i *)p)};
+}
+
+/* 16 bytes: their low nibbles, then their high nibbles. */
+wide_inline struct v32b v32b_nibbles(const uint8_t *p)
+{
+    __m128i q = _mm_loadu_si128((const __m128i *)p);
+    __m256i both = _mm256_set_m128i(_mm_srli_epi16(q, 4), q);
+    return (struct v32b){_mm256_and_si256(both, _mm256_set1_epi8(15))};
+}
+
+/* (byte >> shift & mask) of 32 bytes. The shift works on 16 bits, the mask drops the neighbour's.
+ */
+wide_inline struct v32b v32b_field(const uint8_t *p, int shift, char mask)
+{
+    __m256i q = _mm256_srli_epi16(_mm256_loadu_si256((const __m256i *)p), shift);
+    return (struct v32b){_mm256_and_si256(q, _mm256_set1_epi8(mask))};
+}
+
+/* low | high << 4; high below 16. */
+wide_inline struct v32b v32b_join(struct v32b low, struct v32b high)
+{
+    return (struct v32b){_mm256_or_si256(low.v, _mm256_slli_epi16(high.v, 4))};
+}
+
+/* 16 in byte i where bit i of the four bytes is set. */
+wide_inline struct v32b v32b_sixteens(const uint8_t *p)
+{
+    int32_t bits;
+    memcpy(&bits, p, sizeof bits);
+    __m256i spread = _mm256_shuffle_epi8(
+        _mm256_set1_epi32(bits), _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2,
+                                                  2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3));
+    __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+    __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
+    return (struct v32b){_mm256_and_si256(set, _mm256_set1_epi8(16))};
+}
+
+wide_inline struct v32b v32b_or(struct v32b a, struct v32b b)
+{
+    return (struct v32b){_mm256_or_si256(a.v, b.v)};
+}
+
+wide_inline struct v32b v32b_minus(struct v32b a, char b)
+{
+    return (struct v32b){_mm256_sub_epi8(a.v, _mm256_set1_epi8(b))};
+}
+
+wide_inline struct v32b v32b_abs(struct v32b a)
+{
+    return (struct v32b){_mm256_abs_epi8(a.v)};
+}
+
+/* Bytes 8i..8i+7 (int8) as floats. */
+wide_inline struct v8f v32b_floats(struct v32b a, int i)
+{
+    __m128i half = i < 2 ? _mm256_castsi256_si128(a.v) : _mm256_extracti128_si256(a.v, 1);
+    if (i % 2)
+        half = _mm_srli_si128(half, 8);
+    return (struct v8f){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(half))};
+}
+
+/* Sums of four products w * x. Pairs are added in 16 bits, which 2 * 127 * 127 fills without
+ * saturating: w in 0..127, x in -127..127. */
+wide_inline struct v8i v8i_dot_positive(struct v32b w, struct v32b x)
+{
+    __m256i pairs = _mm256_maddubs_epi16(w.v, x.v);
+    return (struct v8i){_mm256_madd_epi16(pairs, _mm256_set1_epi16(1))};
+}
+
+/* The same for w in -128..127, whose absolute values (128 too, unsigned) the caller has at hand:
+ * |w| * (x with the sign of w); 2 * 128 * 127 = 32512. */
+wide_inline struct v8i v8i_dot_signed(struct v32b w, struct v32b abs_w, struct v32b x)
+{
+    __m256i pairs = _mm256_maddubs_epi16(abs_w.v, _mm256_sign_epi8(x.v, w.v));
+    return (struct v8i){_mm256_madd_epi16(pairs, _mm256_set1_epi16(1))};
+}
+
+#endif
