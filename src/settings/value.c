@@ -12,6 +12,11 @@ enum { MAX_LINES = 16 }; /* stop texts of one request: <wattle.h> */
 static void put_number(struct buf *out, double v)
 {
     char text[NUM_F64_SIZE];
+    int64_t whole = (int64_t)v; /* bounds of ours: far from the ends of int64_t */
+    if ((double)whole == v) {
+        buf_printf(out, "%lld", (long long)whole);
+        return;
+    }
     num_format_f64(v, text);
     buf_str(out, text);
 }
