@@ -41,12 +41,14 @@ struct wattle_model;
 struct wattle_model_options {
     const char *path; /* a GGUF file */
     int threads;      /* compute threads; 0: what cgroup, quota and affinity mask allow */
-    int32_t context;  /* longest sequence in tokens; 0: min(the model's own, 4096) */
+    int32_t context;  /* longest sequence in tokens; 0: 4096; at most the model's own counts */
     const char *isa;  /* cap on the machine code ("c", "avx2", "neon"), or NULL */
     bool exact; /* every product in 32-bit floats on dequantized weights: slower, for comparisons */
 };
 
-/* Maps the file and checks it. The model must outlive every call on it. */
+/* Maps the file and checks it. The model must outlive every call on it. A file without vocabulary
+ * opens; wattle_generate and wattle_count_tokens then answer WATTLE_EUNSUPPORTED. A context whose
+ * keys and values exceed the cgroup's memory limit is WATTLE_ELIMIT. */
 WATTLE_API int wattle_model_open(struct wattle_model **out,
                                  const struct wattle_model_options *options, char *error,
                                  size_t error_size);
@@ -72,16 +74,24 @@ WATTLE_API void wattle_model_info(const struct wattle_model *model, struct wattl
 /* ---- one request ---- */
 
 struct wattle_message {
-    const char *role;    /* "system", "user", "assistant" */
+    const char *role;    /* "system", "user", "assistant", "tool" */
     const char *content; /* UTF-8; chat markup in it stays text */
 };
+
+/* A conversation goes through the model's own chat template and ends with the opening of the
+ * assistant's turn. Where the template refuses a system message, its text and an empty line are put
+ * before the first user text. A model without template (has_template false) gets the plain form
+ * "SYSTEM\n\nUser: TEXT\n\nAssistant:", and an answer ends before "\nUser:". The template's clock
+ * is UTC. */
 
 struct wattle_request {
     const struct wattle_message
         *messages; /* a conversation, put through the model's chat template… */
     size_t n_messages;
-    const char *prompt;       /* …or, when messages is NULL, a text to go on from as it stands */
-    int32_t max_length;       /* tokens of prompt + answer; 0: the context */
+    const char *prompt;       /* …or, when messages is NULL, a UTF-8 text to go on from as it
+                               * stands: special tokens written in it are those tokens */
+    int32_t max_length;       /* tokens of prompt + answer; 0: the context, which bounds it anyhow;
+                               * a prompt that leaves no room is WATTLE_ELIMIT */
     int32_t max_new_tokens;   /* 0: no limit of its own */
     float temperature;        /* 0: greedy */
     int32_t top_k;            /* 0: off */
@@ -89,15 +99,15 @@ struct wattle_request {
     float min_p;              /* 0: off */
     float repetition_penalty; /* 1: off; as Hugging Face: over prompt and answer */
     uint64_t seed;            /* the same request with the same seed gives the same answer */
-    const char *const *stop;  /* texts that end the answer and are cut off it */
+    const char *const *stop;  /* texts of 1 to 256 bytes that end the answer and are cut off it */
     size_t n_stop;            /* at most 16 */
     /* Complete UTF-8 as it becomes certain, on the calling thread; NULL: none. */
     void (*on_text)(void *context, const char *text, size_t bytes);
     /* Called on the calling thread when the request's turn has come, after the wait in the queue:
      * where a measurement begins. NULL: none. */
     void (*on_start)(void *context);
-    /* Asked several times a token; false ends the call with WATTLE_ECANCELLED. NULL: never asked.
-     */
+    /* Asked several times a token and, while waiting in the queue, every 50 ms; false ends the call
+     * with WATTLE_ECANCELLED. NULL: never asked. */
     bool (*keep_going)(void *context);
     void *context;
 };
