@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* wattle generate: one prompt, its answer as it comes, and what it cost. */
+#include "cli/cli.h"
+
+#include "cli/model_input.h"
+#include "codec/codec.h"
+
+#include <wattle.h>
+
+#include <signal.h>
+#include <string.h>
+
+enum {
+    PATH_BYTES_MAX = 4096,
+    PROMPT_BYTES_MAX = 16 << 20,
+    JSON_BYTES_MAX = 64 << 20,
+    STOPS_MAX = 16,
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* The first signal ends the answer, a second one the process. */
+static void catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+static bool keep_going(void *context)
+{
+    (void)context;
+    return !interrupted && !ferror(stdout);
+}
+
+static void print_piece(void *context, const char *text, size_t bytes)
+{
+    (void)context;
+    fwrite(text, 1, bytes, stdout);
+    fflush(stdout);
+}
+
+/* One request and the memory behind its pointers. */
+struct question {
+    struct wattle_request request;
+    struct wattle_message messages[2];
+    struct buf prompt;    /* what --prompt - read */
+    struct buf stop_text; /* LLM_STOP, cut at its newlines */
+    const char *stops[STOPS_MAX];
+};
+
+static int read_prompt(const struct settings *s, struct question *q, struct err *e)
+{
+    const char *prompt = settings_option_text(s, "prompt");
+    if (!prompt)
+        return err_set(e, ERR_USAGE, "--prompt: absent, expected a text, or - for standard input");
+    if (strcmp(prompt, "-") != 0) {
+        buf_str(&q->prompt, prompt);
+    } else {
+        int rc = file_read("-", &q->prompt, e);
+        if (rc)
+            return rc;
+    }
+    if (q->prompt.n && memchr(q->prompt.p, 0, q->prompt.n))
+        return err_set(e, ERR_FORMAT, "prompt: a NUL byte, expected text");
+    return buf_check(&q->prompt, "prompt", e);
+}
+
+static int split_stops(const struct settings *s, struct question *q, struct err *e)
+{
+    buf_str(&q->stop_text, settings_text(s, SET_LLM_STOP));
+    int rc = buf_check(&q->stop_text, "LLM_STOP", e);
+    if (rc || q->stop_text.n == 0)
+        return rc;
+    for (char *at = q->stop_text.p; at;) {
+        char *end = strchr(at, '\n');
+        if (end)
+            *end++ = '\0';
+        if (q->request.n_stop == STOPS_MAX)
+            return err_set(e, ERR_USAGE, "LLM_STOP: more than %d texts", STOPS_MAX);
+        if (*at)
+            q->stops[q->request.n_stop++] = at;
+        at = end;
+    }
+    q->request.stop = q->stops;
+    return 0;
+}
+
+static int question_init(struct question *q, const struct settings *s, struct err *e)
+{
+    *q = (struct question){.messages = {{NULL, NULL}}};
+    buf_init(&q->prompt, PROMPT_BYTES_MAX);
+    buf_init(&q->stop_text, PROMPT_BYTES_MAX);
+    struct wattle_request *r = &q->request;
+    wattle_request_init(r);
+    int rc = read_prompt(s, q, e);
+    if (rc == 0)
+        rc = split_stops(s, q, e);
+    if (rc)
+        return rc;
+    const char *system = settings_option_text(s, "system");
+    if (settings_option_flag(s, "raw")) {
+        if (system)
+            return err_set(e, ERR_USAGE, "--system: not together with --raw, which has no roles");
+        r->prompt = buf_cstr(&q->prompt);
+    } else {
+        if (system)
+            q->messages[r->n_messages++] = (struct wattle_message){"system", system};
+        q->messages[r->n_messages++] = (struct wattle_message){"user", buf_cstr(&q->prompt)};
+        r->messages = q->messages;
+    }
+    r->max_length = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH);
+    r->max_new_tokens = (int32_t)settings_int(s, SET_LLM_MAX_NEW_TOKENS);
+    r->temperature = (float)settings_float(s, SET_LLM_TEMPERATURE);
+    r->top_k = (int32_t)settings_int(s, SET_LLM_TOP_K);
+    r->top_p = (float)settings_float(s, SET_LLM_TOP_P);
+    r->min_p = (float)settings_float(s, SET_LLM_MIN_P);
+    r->repetition_penalty = (float)settings_float(s, SET_LLM_REPETITION_PENALTY);
+    r->seed =
+        settings_text(s, SET_LLM_SEED)[0] ? (uint64_t)settings_int(s, SET_LLM_SEED) : rng_entropy();
+    r->keep_going = keep_going;
+    if (!settings_option_flag(s, "json"))
+        r->on_text = print_piece;
+    return 0;
+}
+
+static void question_release(struct question *q)
+{
+    buf_release(&q->prompt);
+    buf_release(&q->stop_text);
+}
+
+static double ms(uint64_t ns)
+{
+    return (double)ns / 1e6;
+}
+
+/* Tokens a second while decoding: the first token is prefill's. */
+static double decode_speed(const struct wattle_usage *u)
+{
+    return u->completion_tokens > 1 && u->decode_ns > 0
+               ? (double)(u->completion_tokens - 1) / ((double)u->decode_ns / 1e9)
+               : 0;
+}
+
+static void print_usage_line(const struct wattle_usage *u)
+{
+    fprintf(stderr, "%d token%s, ", (int)u->completion_tokens,
+            u->completion_tokens == 1 ? "" : "s");
+    if (decode_speed(u) > 0)
+        fprintf(stderr, "%.1f tokens/s, ", decode_speed(u));
+    fprintf(stderr, "first after %.0f ms\n", ms(u->first_token_ns));
+}
+
+static void write_usage(struct json_writer *w, const struct wattle_usage *u)
+{
+    json_write_key(w, "usage");
+    json_write_object(w);
+    const struct {
+        const char *key;
+        int64_t value;
+    } counts[] = {
+        {"prompt_tokens", u->prompt_tokens},          {"cached_tokens", u->cached_tokens},
+        {"completion_tokens", u->completion_tokens},  {"multiply_adds", (int64_t)u->multiply_adds},
+        {"bytes_read", (int64_t)u->bytes_read},       {"kv_bytes", (int64_t)u->kv_bytes},
+        {"scratch_bytes", (int64_t)u->scratch_bytes}, {"threads", u->threads},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        json_write_key(w, counts[i].key);
+        json_write_int(w, counts[i].value);
+    }
+    const struct {
+        const char *key;
+        double value;
+    } times[] = {
+        {"queue_ms", ms(u->queue_ns)},   {"prefill_ms", ms(u->prefill_ns)},
+        {"decode_ms", ms(u->decode_ns)}, {"time_to_first_token_ms", ms(u->first_token_ns)},
+        {"total_ms", ms(u->total_ns)},   {"tokens_per_second", decode_speed(u)},
+    };
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        json_write_key(w, times[i].key);
+        json_write_fixed(w, times[i].value, 3);
+    }
+    json_write_object_end(w);
+}
+
+static int print_json(const struct wattle_result *r, const struct wattle_model_info *info,
+                      uint64_t seed, struct err *e)
+{
+    struct buf text;
+    buf_init(&text, JSON_BYTES_MAX);
+    struct json_writer w;
+    json_write_init(&w, &text, 0);
+    json_write_object(&w);
+    json_write_key(&w, "model");
+    json_write_str(&w, info->name);
+    json_write_key(&w, "text");
+    json_write_span(&w, span_of(r->text, r->text_bytes));
+    json_write_key(&w, "finish_reason");
+    json_write_str(&w, r->finish == WATTLE_FINISH_STOP ? "stop" : "length");
+    json_write_key(&w, "seed");
+    json_write_u64(&w, seed);
+    write_usage(&w, &r->usage);
+    json_write_object_end(&w);
+    int rc = buf_check(&text, "result", e);
+    if (rc == 0)
+        printf("%s\n", buf_cstr(&text));
+    buf_release(&text);
+    return rc;
+}
+
+static int answer(const struct settings *s, const struct question *q, struct err *e)
+{
+    struct buf path;
+    buf_init(&path, PATH_BYTES_MAX);
+    struct wattle_model *model = NULL;
+    struct wattle_model_info info;
+    struct wattle_result result = {.text = NULL};
+    int rc = model_input_path(s, &path, e);
+    if (rc)
+        goto done;
+    struct wattle_model_options o = {
+        .path = path.p,
+        .threads = (int)settings_int(s, SET_LLM_THREADS),
+        .context = q->request.max_length,
+        .isa = settings_text(s, SET_WATTLE_ISA),
+    };
+    rc = wattle_model_open(&model, &o, e->text, sizeof e->text);
+    if (rc)
+        goto done;
+    wattle_model_info(model, &info);
+    rc = wattle_generate(model, &q->request, &result, e->text, sizeof e->text);
+    if (!settings_option_flag(s, "json"))
+        printf("\n");
+    else if (rc == 0)
+        rc = print_json(&result, &info, q->request.seed, e);
+    if (rc == 0)
+        print_usage_line(&result.usage);
+done:
+    wattle_result_release(&result);
+    wattle_model_close(&model);
+    buf_release(&path);
+    return rc;
+}
+
+static int run(const struct settings *s, struct err *e)
+{
+    struct question q;
+    catch_signals();
+    int rc = question_init(&q, s, e);
+    if (rc == 0)
+        rc = answer(s, &q, e);
+    question_release(&q);
+    /* Then it was the broken pipe that stopped it, and main says so. */
+    if (rc == ERR_CANCELLED && !interrupted)
+        return EXIT_FAILED;
+    return exit_code_of(rc);
+}
+
+static const struct option options[] = {
+    {.name = "model",
+     .type = OPTION_TEXT,
+     .value = "MODEL",
+     .help = "GGUF file, folder or hub name (default: LLM_MODEL_NAME)"},
+    {.name = "prompt",
+     .type = OPTION_TEXT,
+     .value = "TEXT",
+     .help = "what to answer; - reads it from standard input"},
+    {.name = "system", .type = OPTION_TEXT, .value = "TEXT", .help = "the system message"},
+    {.name = "raw",
+     .type = OPTION_FLAG,
+     .help = "go on from the prompt as it stands, without the chat template"},
+    {.name = "json",
+     .type = OPTION_FLAG,
+     .help = "print one JSON object with text, finish_reason and usage"},
+    {.name = NULL},
+};
+
+static const enum setting_id settings[] = {SET_LLM_MODEL_NAME,
+                                           SET_LLM_MAX_LENGTH,
+                                           SET_LLM_MAX_NEW_TOKENS,
+                                           SET_LLM_TEMPERATURE,
+                                           SET_LLM_TOP_P,
+                                           SET_LLM_TOP_K,
+                                           SET_LLM_MIN_P,
+                                           SET_LLM_REPETITION_PENALTY,
+                                           SET_LLM_SEED,
+                                           SET_LLM_THREADS,
+                                           SET_LLM_STOP,
+                                           SET_HF_HOME,
+                                           SET_WATTLE_ISA,
+                                           SET_LOG_LEVEL,
+                                           SET_N};
+
+static const struct command_spec spec = {
+    .name = "generate",
+    .usage = "wattle generate [--model MODEL] --prompt TEXT [--system TEXT | --raw] [--json]",
+    .summary = "answers one prompt",
+    .notes = "The answer goes to standard output as it comes, its speed to standard error.\n\n"
+             "  wattle generate --model m.gguf --prompt 'Why is the sky blue?' --llm-temperature 0",
+    .options = options,
+    .settings = settings,
+};
+
+const struct command command_generate = {.spec = &spec, .run = run};
