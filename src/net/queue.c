@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the messages of one MQTT client between publish and PUBACK: see queue.h. */
+#include "net/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void queue_init(struct queue *q, size_t max)
+{
+    *q = (struct queue){.max = max};
+}
+
+static void unlink_message(struct queue *q, struct message *m)
+{
+    *(m->older ? &m->older->newer : &q->oldest) = m->newer;
+    *(m->newer ? &m->newer->older : &q->newest) = m->older;
+    if (q->next == m)
+        q->next = m->newer;
+    if (m->mid)
+        q->in_flight--;
+    q->n--;
+    free(m);
+}
+
+void queue_release(struct queue *q)
+{
+    while (q->oldest)
+        unlink_message(q, q->oldest);
+}
+
+int queue_push(struct queue *q, const char *topic, struct span payload, bool retain, bool *dropped)
+{
+    size_t topic_size = strlen(topic) + 1, size;
+    if (!size_add(sizeof(struct message), topic_size, &size) || !size_add(size, payload.n, &size))
+        return ERR_NOMEM;
+    struct message *m = (struct message *)malloc(size);
+    if (!m)
+        return ERR_NOMEM;
+    char *text = (char *)(m + 1);
+    memcpy(text, topic, topic_size);
+    if (payload.n)
+        memcpy(text + topic_size, payload.p, payload.n);
+    *m = (struct message){.older = q->newest,
+                          .topic = text,
+                          .payload = span_of(text + topic_size, payload.n),
+                          .retain = retain};
+    *dropped = q->n == q->max;
+    if (*dropped) {
+        unlink_message(q, q->next ? q->next : q->oldest);
+        m->older = q->newest;
+    }
+    *(q->newest ? &q->newest->newer : &q->oldest) = m;
+    q->newest = m;
+    if (!q->next)
+        q->next = m;
+    q->n++;
+    return 0;
+}
+
+void queue_sent(struct queue *q, int mid)
+{
+    q->next->mid = mid;
+    q->next->sent_before = true;
+    q->next = q->next->newer;
+    q->in_flight++;
+}
+
+bool queue_acknowledge(struct queue *q, int mid)
+{
+    /* The window is small, and brokers acknowledge in order: the first is nearly always the one. */
+    for (struct message *m = q->oldest; m != q->next; m = m->newer) {
+        if (m->mid == mid) {
+            unlink_message(q, m);
+            return true;
+        }
+    }
+    return false;
+}
+
+void queue_rewind(struct queue *q)
+{
+    for (struct message *m = q->oldest; m != q->next; m = m->newer)
+        m->mid = 0;
+    q->next = q->oldest;
+    q->in_flight = 0;
+}
+
+void queue_drop_next(struct queue *q)
+{
+    unlink_message(q, q->next);
+}

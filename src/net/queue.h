@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages that wait for the broker's acknowledgement, in the order in which they were published.
+ *
+ * Invariants: the list is ordered by age; a message that was handed to the present connection has
+ * mid != 0 and stands before every one that was not (next points to the first of those); in_flight
+ * counts the former; n <= max. Private to net/, one thread. */
+#ifndef WATTLE_NET_QUEUE_H
+#define WATTLE_NET_QUEUE_H
+
+#include "base/base.h"
+
+struct message {
+    struct message *newer, *older;
+    const char *topic; /* both lie behind the struct */
+    struct span payload;
+    int mid; /* MQTT message id on the present connection; 0: not handed to it */
+    bool retain;
+    bool sent_before; /* handed to an earlier connection, which ended without acknowledgement */
+};
+
+struct queue {
+    struct message *oldest, *newest;
+    struct message *next; /* the oldest that the present connection has not got */
+    size_t n, in_flight, max;
+};
+
+void queue_init(struct queue *q, size_t max); /* max >= 1 */
+void queue_release(struct queue *q);
+/* Copies. When the queue is full the oldest message that is not in flight goes (the oldest of all
+ * if every one is), and *dropped becomes true. ERR_NOMEM changes nothing. */
+int queue_push(struct queue *q, const char *topic, struct span payload, bool retain, bool *dropped);
+void queue_sent(struct queue *q, int mid);        /* q->next was handed to the connection */
+bool queue_acknowledge(struct queue *q, int mid); /* false: no such message in flight */
+void queue_rewind(struct queue *q);               /* a new connection: all go again */
+void queue_drop_next(struct queue *q);            /* q->next can never be sent */
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* What an MQTT client keeps until it is acknowledged: order, bound, what goes first. */
+#include "net/queue.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool push(struct queue *q, const char *topic)
+{
+    bool dropped = false;
+    assert_int_equal(queue_push(q, topic, span_str(topic), false, &dropped), 0);
+    return dropped;
+}
+
+/* Topics from old to new, those in flight in brackets. */
+static void expect(const struct queue *q, const char *wanted)
+{
+    char text[256] = "";
+    size_t n = 0;
+    for (const struct message *m = q->oldest; m; m = m->newer) {
+        n += (size_t)snprintf(text + n, sizeof text - n, m->mid ? "[%s]" : "%s", m->topic);
+        assert_ptr_equal(m->newer ? m->newer->older : q->newest, m);
+        assert_string_equal(m->topic, (const char *)m->topic);
+        assert_true(span_is(m->payload, m->topic));
+    }
+    assert_string_equal(text, wanted);
+}
+
+static void keeps_order_and_window(void **state)
+{
+    (void)state;
+    struct queue q;
+    queue_init(&q, 10);
+    for (const char *t = "a\0b\0c\0d\0"; *t; t += 2)
+        assert_false(push(&q, t));
+    queue_sent(&q, 7);
+    queue_sent(&q, 8);
+    queue_sent(&q, 9);
+    expect(&q, "[a][b][c]d");
+    assert_false(queue_acknowledge(&q, 6));
+    assert_true(queue_acknowledge(&q, 8));
+    assert_false(queue_acknowledge(&q, 8));
+    expect(&q, "[a][c]d");
+    assert_int_equal(q.in_flight, 2);
+    queue_rewind(&q);
+    expect(&q, "acd");
+    assert_int_equal(q.in_flight, 0);
+    assert_true(q.next == q.oldest && q.next->sent_before);
+    assert_false(q.newest->sent_before);
+    queue_sent(&q, 1);
+    queue_drop_next(&q);
+    expect(&q, "[a]d");
+    queue_release(&q);
+    assert_int_equal(q.n, 0);
+}
+
+static void drops_the_oldest_that_waits(void **state)
+{
+    (void)state;
+    struct queue q;
+    queue_init(&q, 3);
+    push(&q, "a");
+    push(&q, "b");
+    push(&q, "c");
+    queue_sent(&q, 1);
+    assert_true(push(&q, "d"));
+    expect(&q, "[a]cd"); /* a may be delivered already */
+    queue_sent(&q, 2);
+    queue_sent(&q, 3);
+    assert_true(push(&q, "e"));
+    expect(&q, "[c][d]e"); /* nothing waits: the oldest of all */
+    assert_int_equal(q.in_flight, 2);
+    assert_true(push(&q, "f"));
+    expect(&q, "[c][d]f");
+    assert_string_equal(q.next->topic, "f");
+    queue_release(&q);
+
+    queue_init(&q, 1);
+    push(&q, "a");
+    queue_sent(&q, 1);
+    assert_true(push(&q, "b"));
+    expect(&q, "b");
+    assert_int_equal(q.in_flight, 0);
+    assert_true(q.next == q.oldest);
+    queue_release(&q);
+}
+
+static void takes_any_bytes(void **state)
+{
+    (void)state;
+    struct queue q;
+    bool dropped;
+    queue_init(&q, 2);
+    assert_int_equal(queue_push(&q, "t", span_of(NULL, 0), true, &dropped), 0);
+    assert_int_equal(queue_push(&q, "t", span_of("a\0b", 3), false, &dropped), 0);
+    assert_true(q.oldest->retain && q.oldest->payload.n == 0);
+    assert_memory_equal(q.newest->payload.p, "a\0b", 3);
+    queue_release(&q);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keeps_order_and_window),
+        cmocka_unit_test(drops_the_oldest_that_waits),
+        cmocka_unit_test(takes_any_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
