@@ -175,6 +175,12 @@ void json_write_null(struct json_writer *w)
     buf_str(w->out, "null");
 }
 
+void json_write_raw(struct json_writer *w, struct span json)
+{
+    begin_value(w);
+    buf_span(w->out, json);
+}
+
 void json_write_value(struct json_writer *w, const struct json *v)
 {
     switch (json_type_of(v)) {

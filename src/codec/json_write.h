@@ -34,6 +34,7 @@ void json_write_fixed(struct json_writer *w, double v,
 void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 void json_write_value(struct json_writer *w, const struct json *v); /* a parsed value again */
+void json_write_raw(struct json_writer *w, struct span json); /* one value that is JSON already */
 
 /* Just the quoted string, for those who need no writer. */
 void json_quote(struct buf *out, struct span utf8);
