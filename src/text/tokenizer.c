@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* Opens a vocabulary, and encodes: added tokens are found first, what lies between them goes to BPE
+ * or SentencePiece. A tokenizer does not change once it is open; what a call needs is its own. */
+#include "text/tokenizer_parts.h"
+#include "text/unicode.h"
+
+#include <stdlib.h>
+
+#define MAX_TOKENS ((size_t)4 << 20)
+#define MAX_TEXT   ((size_t)16 << 20)
+
+/* ---- lists ---- */
+
+void token_list_release(struct token_list *l)
+{
+    free(l->ids);
+    *l = (struct token_list){0};
+}
+
+int token_list_reserve(struct token_list *l, size_t n, struct err *e)
+{
+    if (n <= l->cap - l->n)
+        return 0;
+    size_t need;
+    size_t bytes;
+    if (!size_add(l->n, n, &need) || !size_add(need, need / 2 + 64, &need) ||
+        !size_mul(need, sizeof(*l->ids), &bytes))
+        return err_set(e, ERR_LIMIT, "tokens: %zu more are too many", n);
+    int32_t *ids = realloc(l->ids, bytes);
+    if (!ids)
+        return err_set(e, ERR_NOMEM, "tokens: no memory for %zu", need);
+    l->ids = ids;
+    l->cap = need;
+    return 0;
+}
+
+int token_list_push(struct token_list *l, int32_t id, struct err *e)
+{
+    int rc = token_list_reserve(l, 1, e);
+    if (!rc)
+        l->ids[l->n++] = id;
+    return rc;
+}
+
+int token_list_repeat(struct token_list *l, size_t from, size_t n, struct err *e)
+{
+    int rc = token_list_reserve(l, n, e);
+    if (rc)
+        return rc;
+    if (n)
+        memcpy(l->ids + l->n, l->ids + from, n * sizeof(*l->ids));
+    l->n += n;
+    return 0;
+}
+
+/* ---- kinds of tokens ---- */
+
+enum token_type token_type_of(const struct tokenizer *t, int32_t id)
+{
+    return t->v.types ? (enum token_type)t->v.types[id] : TOKEN_NORMAL;
+}
+
+bool token_is_control(const struct tokenizer *t, int32_t id)
+{
+    enum token_type type = token_type_of(t, id);
+    /* Padding of some vocabularies is of the unknown type too; it has no spelling of its own. */
+    return type == TOKEN_CONTROL || (type == TOKEN_UNKNOWN && id == t->v.unk);
+}
+
+int32_t tokenizer_find(const struct tokenizer *t, struct span text)
+{
+    return vocab_index_find(&t->index, text);
+}
+
+size_t tokenizer_size(const struct tokenizer *t)
+{
+    return t->v.n;
+}
+
+int32_t tokenizer_bos(const struct tokenizer *t)
+{
+    return t->v.bos;
+}
+
+int32_t tokenizer_eos(const struct tokenizer *t)
+{
+    return t->v.eos;
+}
+
+bool tokenizer_is_end(const struct tokenizer *t, int32_t id)
+{
+    static const char *const ends[] = {
+        "</s>",
+        "<eos>",
+        "<|im_end|>",
+        "<|eot_id|>",
+        "<|eom_id|>",
+        "<|end_of_text|>",
+        "<|endoftext|>",
+        "<end_of_turn>",
+        "<|end|>",
+        "<|eot|>",
+        "<|EOT|>",
+        "<|end_of_turn|>",
+        "<|endofturn|>",
+        "[|endofturn|]",
+        "<|END_OF_TURN_TOKEN|>",
+        "<|return|>",
+        "<EOT>",
+        "<_EOT>",
+        "<end_of_utterance>",
+        "<｜end▁of▁sentence｜>",
+    };
+    if (id < 0 || (size_t)id >= t->v.n)
+        return false;
+    if (id == t->v.eos)
+        return true;
+    if (!token_is_control(t, id))
+        return false;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (span_is(t->v.tokens[id], ends[i]))
+            return true;
+    return false;
+}
+
+struct span tokenizer_special_text(const struct tokenizer *t, int32_t id)
+{
+    if (id < 0 || (size_t)id >= t->v.n)
+        return (struct span){NULL, 0};
+    if (!token_is_control(t, id) && token_type_of(t, id) != TOKEN_USER_DEFINED)
+        return (struct span){NULL, 0};
+    return t->v.tokens[id];
+}
+
+/* ---- open ---- */
+
+static int check_id(const char *what, int32_t id, size_t n, struct err *e)
+{
+    if (id >= -1 && (id < 0 || (size_t)id < n))
+        return 0;
+    return err_set(e, ERR_FORMAT, "vocabulary: %s: token %d, expected 0 to %zu", what, id, n - 1);
+}
+
+static int check_vocab(const struct vocab *v, struct err *e)
+{
+    if (v->n < 1 || v->n > MAX_TOKENS)
+        return err_set(e, ERR_FORMAT, "vocabulary: %zu tokens, expected 1 to %zu", v->n,
+                       MAX_TOKENS);
+    if (v->n_merges > MAX_TOKENS)
+        return err_set(e, ERR_FORMAT, "vocabulary: %zu merges, expected at most %zu", v->n_merges,
+                       MAX_TOKENS);
+    int rc = check_id("beginning of text", v->bos, v->n, e);
+    if (!rc)
+        rc = check_id("end of text", v->eos, v->n, e);
+    if (!rc)
+        rc = check_id("unknown", v->unk, v->n, e);
+    for (size_t i = 0; v->types && i < v->n && !rc; i++)
+        if (v->types[i] < 0 || v->types[i] > TOKEN_BYTE)
+            rc = err_set(e, ERR_FORMAT, "vocabulary: token %zu: type %d, expected %d to %d", i,
+                         v->types[i], TOKEN_NORMAL, TOKEN_BYTE);
+    return rc;
+}
+
+static int index_tokens(struct tokenizer *t, struct err *e)
+{
+    int rc = vocab_index_init(&t->index, t->v.tokens, t->v.n, e);
+    for (size_t i = 0; i < t->v.n && !rc; i++) {
+        if (t->v.tokens[i].n == 0)
+            continue; /* padding: stands for nothing */
+        int32_t same = vocab_index_add(&t->index, (int32_t)i);
+        if (same >= 0)
+            rc = err_set(e, ERR_FORMAT, "vocabulary: token %zu: '%.*s' is token %d already", i,
+                         SPAN_FMT(t->v.tokens[i]), same);
+    }
+    return rc;
+}
+
+static int gather_added(struct tokenizer *t, struct err *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->v.n; i++)
+        n += tokenizer_special_text(t, (int32_t)i).n > 0;
+    struct added_token *tokens = calloc(n ? n : 1, sizeof(*tokens));
+    if (!tokens)
+        return err_set(e, ERR_NOMEM, "vocabulary: no memory for %zu added tokens", n);
+    size_t k = 0;
+    for (size_t i = 0; i < t->v.n; i++) {
+        struct span text = tokenizer_special_text(t, (int32_t)i);
+        if (text.n > ADDED_MAX_BYTES) {
+            free(tokens);
+            return err_set(
+                e, ERR_UNSUPPORTED,
+                "vocabulary: token %zu: an added token of %zu bytes, expected at most %d", i,
+                text.n, ADDED_MAX_BYTES);
+        }
+        if (text.n > 0)
+            tokens[k++] = (struct added_token){text, (int32_t)i, token_is_control(t, (int32_t)i)};
+    }
+    added_init(&t->added, tokens, n);
+    return 0;
+}
+
+int tokenizer_open(struct tokenizer **out, const struct vocab *v, struct err *e)
+{
+    int rc = check_vocab(v, e);
+    if (rc)
+        return rc;
+    struct tokenizer *t = calloc(1, sizeof(*t));
+    if (!t)
+        return err_set(e, ERR_NOMEM, "vocabulary: no memory");
+    t->v = *v;
+    rc = index_tokens(t, e);
+    if (!rc)
+        rc = gather_added(t, e);
+    if (!rc)
+        rc = v->kind == VOCAB_BPE ? bpe_open(t, e) : spm_open(t, e);
+    if (rc)
+        tokenizer_close(&t);
+    else
+        *out = t;
+    return rc;
+}
+
+void tokenizer_close(struct tokenizer **t)
+{
+    if (!*t)
+        return;
+    vocab_index_release(&(*t)->index);
+    added_release(&(*t)->added);
+    bpe_close(*t);
+    free(*t);
+    *t = NULL;
+}
+
+/* ---- encode ---- */
+
+struct cached_word *word_cache_slot(const struct word_cache *c, struct span word)
+{
+    uint64_t h = 0xcbf29ce484222325u ^ word.n;
+    for (size_t i = 0; i < word.n; i++)
+        h = (h ^ word.p[i]) * 0x100000001b3u;
+    return &c->words[(h ^ h >> 32) & c->mask];
+}
+
+/* A text that is taken as it is, or its copy with U+FFFD for what is invalid, and the breaks where
+ * they came to stand in it. */
+struct clean_text {
+    struct span text;
+    const size_t *breaks;
+    struct buf copy;
+    size_t *moved;
+};
+
+static int clean_breaks(struct clean_text *c, struct span text, const struct encode_options *o,
+                        struct err *e)
+{
+    c->moved = calloc(o->n_breaks ? o->n_breaks : 1, sizeof(*c->moved));
+    if (!c->moved)
+        return err_set(e, ERR_NOMEM, "text: no memory for %zu breaks", o->n_breaks);
+    size_t at = 0;
+    for (size_t b = 0; b < o->n_breaks; b++) {
+        size_t to = o->breaks[b] < text.n ? o->breaks[b] : text.n;
+        /* A character that a break cuts through is no character on either side. */
+        if (to > at)
+            utf8_append_lossy(&c->copy, span_sub(text, at, to - at));
+        c->moved[b] = c->copy.n;
+        at = to > at ? to : at;
+    }
+    utf8_append_lossy(&c->copy, span_sub(text, at, text.n - at));
+    c->breaks = c->moved;
+    c->text = buf_view(&c->copy);
+    return buf_check(&c->copy, "text", e);
+}
+
+/* Whether the ids of a run of text are worth remembering word by word. */
+static int open_cache(struct word_cache *cache, size_t text_bytes, struct err *e)
+{
+    size_t n = 256;
+    while (n < text_bytes / 64 && n < 8192)
+        n *= 2;
+    cache->words = calloc(n, sizeof(*cache->words));
+    cache->mask = n - 1;
+    return cache->words ? 0 : err_set(e, ERR_NOMEM, "text: no memory for a table of words");
+}
+
+static int encode_plain(struct encoding *c, struct span text, struct err *e)
+{
+    if (text.n == 0)
+        return 0;
+    return c->t->v.kind == VOCAB_BPE ? bpe_encode(c, text, e) : spm_encode(c, text, e);
+}
+
+/* Bytes of white space at the front of text from `at` on. */
+static size_t leading_space(struct span text, size_t at)
+{
+    size_t from = at;
+    for (;;) {
+        uint32_t cp;
+        size_t length = utf8_decode(span_sub(text, at, 4), &cp);
+        if (length == 0 || !unicode_is_space(cp))
+            return at - from;
+        at += length;
+    }
+}
+
+static int encode_text(struct encoding *c, const struct clean_text *clean,
+                       const struct encode_options *o, struct err *e)
+{
+    const struct tokenizer *t = c->t;
+    struct span text = clean->text;
+    struct added_match m;
+    size_t next_break = 0;
+    size_t from = 0;
+    int rc = 0;
+    while (!rc && added_find(&t->added, text, from, o->parse_special, clean->breaks, o->n_breaks,
+                             &next_break, &m)) {
+        rc = encode_plain(c, span_sub(text, from, m.from - from), e);
+        if (!rc)
+            rc = token_list_push(c->out, m.id, e);
+        from = m.from + m.n;
+        if (spm_token_eats_space(t, m.id))
+            from += leading_space(text, from);
+    }
+    return rc ? rc : encode_plain(c, span_sub(text, from, text.n - from), e);
+}
+
+int tokenizer_encode(const struct tokenizer *t, struct span text, const struct encode_options *o,
+                     struct token_list *out, struct err *e)
+{
+    if (text.n > MAX_TEXT)
+        return err_set(e, ERR_LIMIT, "text: %zu bytes, expected at most %zu", text.n, MAX_TEXT);
+    struct encoding c = {.t = t, .out = out};
+    struct clean_text clean = {.text = text, .breaks = o->breaks};
+    struct word_cache cache = {0};
+    size_t began = out->n;
+    int rc = 0;
+    buf_init(&clean.copy, text.n * 3); /* a byte becomes at most the three of U+FFFD */
+    if (!utf8_valid(text))
+        rc = clean_breaks(&clean, text, o, e);
+    if (!rc && t->pre)
+        rc = pre_walk_open(&c.walk, t->pre, e);
+    if (!rc && t->pre && text.n > 2048) { /* below it the table costs more than it saves */
+        rc = open_cache(&cache, text.n, e);
+        c.cache = &cache;
+    }
+    if (!rc && o->add_special && t->v.add_bos && t->v.bos >= 0)
+        rc = token_list_push(out, t->v.bos, e);
+    if (!rc)
+        rc = encode_text(&c, &clean, o, e);
+    if (!rc && o->add_special && t->v.add_eos && t->v.eos >= 0)
+        rc = token_list_push(out, t->v.eos, e);
+    if (rc)
+        out->n = began;
+    pre_walk_close(&c.walk);
+    merger_release(&c.merger);
+    token_list_release(&c.symbols);
+    free(cache.words);
+    free(clean.moved);
+    buf_release(&clean.copy);
+    return rc;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Lossy UTF-8 and normalization form C.
+ *
+ * utf8proc knows the decompositions and compositions; the canonical ordering between the two is
+ * ours, because utf8proc sorts combining marks by exchanging neighbours, which takes hours for a
+ * hostile megabyte of them. Source: Unicode standard annex 15, and chapter 3.11. */
+#include "text/unicode.h"
+
+#include <stdlib.h>
+#include <utf8proc.h>
+
+static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+
+enum utf8_front utf8_look(struct span s, size_t *length)
+{
+    uint8_t b = s.p[0];
+    *length = 1;
+    if (b < 0x80)
+        return UTF8_CHARACTER;
+    if (b < 0xc2 || b > 0xf4)
+        return UTF8_INVALID;
+    size_t whole = b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : 2;
+    /* The second byte's range excludes overlong forms, surrogates and what lies past U+10FFFF. */
+    uint8_t least = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80;
+    uint8_t greatest = b == 0xed ? 0x9f : b == 0xf4 ? 0x8f : 0xbf;
+    for (size_t i = 1; i < whole; i++) {
+        if (i == s.n) {
+            *length = i;
+            return UTF8_CUT;
+        }
+        if (s.p[i] < least || s.p[i] > greatest) {
+            *length = i;
+            return UTF8_INVALID;
+        }
+        least = 0x80;
+        greatest = 0xbf;
+    }
+    *length = whole;
+    return UTF8_CHARACTER;
+}
+
+void utf8_append_lossy(struct buf *out, struct span s)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < s.n;) {
+        size_t length;
+        if (utf8_look(span_sub(s, i, 4), &length) != UTF8_CHARACTER) {
+            buf_span(out, span_sub(s, from, i - from));
+            buf_str(out, replacement);
+            from = i + length;
+        }
+        i += length;
+    }
+    buf_span(out, span_sub(s, from, s.n - from));
+}
+
+bool unicode_is_space(uint32_t cp)
+{
+    return (cp >= 0x09 && cp <= 0x0d) || cp == 0x20 || cp == 0x85 || cp == 0xa0 || cp == 0x1680 ||
+           (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 || cp == 0x202f ||
+           cp == 0x205f || cp == 0x3000;
+}
+
+bool nfc_surely(struct span s)
+{
+    /* The first character that normalization can touch is U+0300: all below are starters that
+     * compose with nothing before them. Its first byte is 0xcc. */
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] >= 0xcc)
+            return false;
+    return true;
+}
+
+/* A code point with its combining class, in text order. */
+struct mark {
+    int32_t cp;
+    int32_t class;
+    size_t at;
+};
+
+static int compare_marks(const void *a, const void *b)
+{
+    const struct mark *x = a;
+    const struct mark *y = b;
+    if (x->class != y->class)
+        return x->class < y->class ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int combining_class(int32_t cp)
+{
+    return utf8proc_get_property(cp)->combining_class;
+}
+
+/* Puts the marks cps[from..to), none of which is a starter, in canonical order: stable by class. */
+static int order_marks(int32_t *cps, size_t from, size_t to)
+{
+    size_t n = to - from;
+    bool sorted = true;
+    for (size_t i = from + 1; i < to && sorted; i++)
+        sorted = combining_class(cps[i - 1]) <= combining_class(cps[i]);
+    if (sorted)
+        return 0;
+    struct mark few[16];
+    struct mark *marks = n <= 16 ? few : calloc(n, sizeof(*marks));
+    if (!marks)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        marks[i] = (struct mark){cps[from + i], combining_class(cps[from + i]), i};
+    qsort(marks, n, sizeof(*marks), compare_marks);
+    for (size_t i = 0; i < n; i++)
+        cps[from + i] = marks[i].cp;
+    if (marks != few)
+        free(marks);
+    return 0;
+}
+
+static int canonical_order(int32_t *cps, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        if (combining_class(cps[i]) == 0) {
+            i++;
+            continue;
+        }
+        size_t end = i + 1;
+        while (end < n && combining_class(cps[end]) != 0)
+            end++;
+        int rc = order_marks(cps, i, end);
+        if (rc)
+            return rc;
+        i = end;
+    }
+    return 0;
+}
+
+/* Canonical decomposition of s into cps (room for 4 code points a character: the longest canonical
+ * decomposition, U+1F82's and its kin); returns how many. */
+static size_t decompose(struct span s, int32_t *cps, size_t room)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n;) {
+        uint32_t cp = 0;
+        i += utf8_decode(span_sub(s, i, 4), &cp);
+        int boundary = 0;
+        utf8proc_ssize_t got =
+            utf8proc_decompose_char((utf8proc_int32_t)cp, cps + n, (utf8proc_ssize_t)(room - n),
+                                    UTF8PROC_DECOMPOSE | UTF8PROC_STABLE, &boundary);
+        if (got < 0 || (size_t)got > room - n)
+            cps[n++] = (int32_t)cp; /* cannot be: the tables end at four */
+        else
+            n += (size_t)got;
+    }
+    return n;
+}
+
+int nfc_append(struct buf *out, struct span s, struct err *e)
+{
+    int rc = 0;
+    size_t room;
+    if (!size_mul(utf8_length(s), 4, &room))
+        return err_set(e, ERR_LIMIT, "text: %zu bytes are too many to normalize", s.n);
+    int32_t *cps = calloc(room ? room : 1, sizeof(*cps));
+    if (!cps)
+        return err_set(e, ERR_NOMEM, "text: no memory to normalize %zu bytes", s.n);
+    size_t n = decompose(s, cps, room);
+    rc = canonical_order(cps, n);
+    if (rc) {
+        err_set(e, rc, "text: no memory to normalize %zu bytes", s.n);
+        goto done;
+    }
+    utf8proc_ssize_t composed =
+        utf8proc_normalize_utf32(cps, (utf8proc_ssize_t)n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    for (utf8proc_ssize_t i = 0; i < composed; i++) {
+        char bytes[4];
+        buf_put(out, bytes, utf8_encode((uint32_t)cps[i], bytes));
+    }
+    rc = buf_check(out, "normalized text", e);
+done:
+    free(cps);
+    return rc;
+}
