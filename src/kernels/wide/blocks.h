@@ -10,18 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* As ref_sub; m and mag hold nothing where the type has no minimum, or no negative weights. */
-struct sub {
-    struct v32b w, mag; /* weights; their absolute values for v8i_dot_signed */
-    struct v8f d;       /* scale of each lane */
-    float m;
-};
-
-/* Scales of a block: what K types spread over 256 weights. Empty for the others. */
-struct scales {
-    float d[16]; /* [8] for Q4_K and Q5_K; [16], one for 16 weights, for Q6_K */
-    float m[8];
-};
+/* Scales are handled for up to four rows at a time, as pairs in eight lanes: row r has its scale
+ * and its minimum in lanes 2r and 2r + 1, or, for Q6_K, the scales of its two halves. Where a type
+ * has neither, the second of a pair means nothing. */
 
 wide_inline size_t block_bytes(uint32_t type)
 {
@@ -56,75 +47,82 @@ wide_inline bool has_min(uint32_t type)
     return type == WTYPE_Q4_1 || type == WTYPE_Q5_1 || type == WTYPE_Q4_K || type == WTYPE_Q5_K;
 }
 
-/* The 6-bit scales and minima of Q4_K and Q5_K, four bytes at a time. */
-wide_inline void read_k_scales(const uint8_t *block, struct scales *s)
+/* What the scales of a block of a K type are until they become floats. */
+struct k_scales {
+    struct v8f d;      /* pairs: d and -dmin, or d twice */
+    uint8_t pairs[64]; /* [8 sub-blocks][4 rows][2] */
+};
+
+/* The 6-bit scales and minima of Q4_K and Q5_K, four bytes at a time, as pairs. */
+wide_inline void read_6bit(const uint8_t *scales, uint8_t pairs[16])
 {
-    uint32_t a = load_u32(block + 4), b = load_u32(block + 8), c = load_u32(block + 12);
-    uint32_t scale[2] = {a & 0x3f3f3f3f, (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030)};
-    uint32_t min[2] = {b & 0x3f3f3f3f, (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030)};
-    uint8_t bytes[16];
-    memcpy(bytes, scale, 8);
-    memcpy(bytes + 8, min, 8);
-    v8f_store(s->d, v8f_mul(v8f_set1(half_at(block)), v8f_from_u8(bytes)));
-    v8f_store(s->m, v8f_mul(v8f_set1(-half_at(block + 2)), v8f_from_u8(bytes + 8)));
+    uint32_t a = load_u32(scales), b = load_u32(scales + 4), c = load_u32(scales + 8);
+    uint32_t scale_high = (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030);
+    uint32_t min_high = (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030);
+    zip_bytes((uint64_t)scale_high << 32 | (a & 0x3f3f3f3f),
+              (uint64_t)min_high << 32 | (b & 0x3f3f3f3f), pairs);
 }
 
-wide_inline void read_scales(uint32_t type, const uint8_t *block, struct scales *s)
+/* The scales of one block in each of 1, 2 or 4 rows. */
+wide_inline void read_k_scales(uint32_t type, const uint8_t *block, size_t row_bytes, int rows,
+                               struct k_scales *s)
 {
+    static const float minus_odd[8] = {1, -1, 1, -1, 1, -1, 1, -1};
+    uint8_t row[4][16];
     if (type == WTYPE_Q6_K) {
-        struct v8f d = v8f_set1(half_at(block + 208));
-        v8f_store(s->d, v8f_mul(d, v8f_from_i8(block + 192)));
-        v8f_store(s->d + 8, v8f_mul(d, v8f_from_i8(block + 200)));
-    } else if (type == WTYPE_Q4_K || type == WTYPE_Q5_K) {
-        read_k_scales(block, s);
+        float d[8];
+        unroll for (int r = 0; r < 4; r++)
+        {
+            const uint8_t *b = block + (size_t)(r % rows) * row_bytes;
+            memcpy(row[r], b + 192, 16);
+            d[2 * r] = d[2 * r + 1] = half_at(b + 208);
+        }
+        s->d = v8f_load(d);
+    } else {
+        unroll for (int r = 0; r < 4; r++)
+            read_6bit(block + (size_t)(r % rows) * row_bytes + 4, row[r]);
+        s->d = v8f_mul(v8f_from_half_pairs(block, row_bytes, rows), v8f_load(minus_odd));
     }
+    transpose_pairs(row, s->pairs);
 }
 
-/* Sub-block i (a constant after unrolling) of a block. */
-wide_inline struct sub read_sub(uint32_t type, const uint8_t *block, int i, const struct scales *s)
+/* The pairs of sub-block i; block and rows as above. */
+wide_inline struct v8f read_pairs(uint32_t type, const uint8_t *block, size_t row_bytes, int rows,
+                                  const struct k_scales *s, int i)
 {
-    struct sub r = {.m = 0};
+    if (type == WTYPE_Q6_K)
+        return v8f_mul(s->d, v8f_from_i8(s->pairs + 8 * i));
+    if (block_subs(type) == 8)
+        return v8f_mul(s->d, v8f_from_u8(s->pairs + 8 * i));
+    return v8f_from_half_pairs(block, row_bytes, rows);
+}
+
+/* Weights of sub-block i of a block. */
+wide_inline struct v32b read_weights(uint32_t type, const uint8_t *block, int i)
+{
     switch (type) {
     case WTYPE_Q8_0:
-        r.w = v32b_load(block + 2);
-        break;
+        return v32b_load(block + 2);
     case WTYPE_Q4_0:
-        r.w = v32b_minus(v32b_nibbles(block + 2), 8);
-        break;
+        return v32b_minus(v32b_nibbles(block + 2), 8);
     case WTYPE_Q4_1:
-        r.w = v32b_nibbles(block + 4);
-        break;
+        return v32b_nibbles(block + 4);
     case WTYPE_Q5_0:
-        r.w = v32b_minus(v32b_or(v32b_nibbles(block + 6), v32b_sixteens(block + 2)), 16);
-        break;
+        return v32b_minus(v32b_or(v32b_nibbles(block + 6), v32b_sixteens(block + 2)), 16);
     case WTYPE_Q5_1:
-        r.w = v32b_or(v32b_nibbles(block + 8), v32b_sixteens(block + 4));
-        break;
+        return v32b_or(v32b_nibbles(block + 8), v32b_sixteens(block + 4));
     case WTYPE_Q4_K:
-        r.w = v32b_field(block + 16 + 32 * (i / 2), 4 * (i % 2), 15);
-        break;
+        return v32b_field(block + 16 + 32 * (i / 2), 4 * (i % 2), 15);
     case WTYPE_Q5_K:
-        r.w = v32b_join(v32b_field(block + 48 + 32 * (i / 2), 4 * (i % 2), 15),
-                        v32b_field(block + 16, i, 1));
-        break;
-    default: /* Q6_K */
-        r.w = v32b_join(v32b_field(block + 64 * (i / 4) + 32 * (i % 2), 4 * (i % 4 / 2), 15),
-                        v32b_field(block + 128 + 32 * (i / 4), 2 * (i % 4), 3));
-        r.w = v32b_minus(r.w, 32);
-        break;
+        return v32b_join(v32b_field(block + 48 + 32 * (i / 2), 4 * (i % 2), 15),
+                         v32b_field(block + 16, i, 1));
+    default: { /* Q6_K */
+        const uint8_t *low = block + 64 * (i / 4) + 32 * (i % 2),
+                      *high = block + 128 + 32 * (i / 4);
+        return v32b_minus(
+            v32b_join(v32b_field(low, 4 * (i % 4 / 2), 15), v32b_field(high, 2 * (i % 4), 3)), 32);
     }
-    r.mag = has_min(type) ? r.w : v32b_abs(r.w);
-    if (type == WTYPE_Q6_K) {
-        r.d = v8f_set_halves(s->d[2 * i], s->d[2 * i + 1]);
-    } else if (block_subs(type) == 8) {
-        r.d = v8f_set1(s->d[i]);
-        r.m = s->m[i];
-    } else {
-        r.d = v8f_set1(half_at(block));
-        if (has_min(type))
-            r.m = half_at(block + 2);
     }
-    return r;
 }
 
 #endif

@@ -110,21 +110,21 @@ wide_inline void f32_plain(uint32_t type, const uint8_t *w, size_t row_bytes, si
 
 wide_inline void dequant_blocks(uint32_t type, const uint8_t *block, float *y, size_t k)
 {
-    const int subs = block_subs(type);
-    struct scales scales;
+    const int subs = block_subs(type), high = type == WTYPE_Q6_K ? 1 : 0;
+    struct k_scales scales;
     for (size_t b = 0; b < k / 32; b += (size_t)subs, block += block_bytes(type)) {
-        read_scales(type, block, &scales);
+        if (subs == 8)
+            read_k_scales(type, block, 0, 1, &scales);
         unroll for (int i = 0; i < subs; i++)
         {
-            struct sub s = read_sub(type, block, i, &scales);
-            struct v8f half[2] = {s.d, s.d};
-            if (type == WTYPE_Q6_K) {
-                half[0] = v8f_set1(scales.d[2 * i]);
-                half[1] = v8f_set1(scales.d[2 * i + 1]);
-            }
+            struct v32b w = read_weights(type, block, i);
+            struct v8f pairs = read_pairs(type, block, 0, 1, &scales, i), m = v8f_zero();
+            struct v8f d[2] = {v8f_spread(pairs, 0, 0), v8f_spread(pairs, high, high)};
+            if (has_min(type))
+                m = v8f_spread(pairs, 1, 1);
             /* The product is exact, so that fusing the addition changes nothing. */
             unroll for (int j = 0; j < 4; j++, y += 8)
-                v8f_store(y, v8f_fma(half[j / 2], v32b_floats(s.w, j), v8f_set1(s.m)));
+                v8f_store(y, v8f_fma(d[j / 2], v32b_floats(w, j), m));
         }
     }
 }

@@ -2,10 +2,10 @@
 /* Integer dot products of quantized weights and activations, and the quantizing of activations.
  * Included after an ISA's lanes.h.
  *
- * Work is done in tiles of rows x columns. A tile of one row and several columns unpacks a weight
- * block once; one of several rows and one column keeps several streams of weights and several
- * chains of additions under way. Each output has its own lanes, so a tile's shape does not show in
- * the result. */
+ * Work is done in tiles of rows x columns: several streams of weights and several chains of
+ * additions are under way at once, an unpacked weight block serves all columns, an activation block
+ * all rows, and the scales of four rows are multiplied in one instruction. Each output has its own
+ * lanes, so a tile's shape does not show in the result. */
 #ifndef WATTLE_KERNELS_WIDE_MUL_Q8_H
 #define WATTLE_KERNELS_WIDE_MUL_Q8_H
 
@@ -14,10 +14,11 @@
 
 #include <math.h>
 
+/* The largest tile: 8 sums, 2 activation blocks and an unpacked weight block in 16 registers. */
 enum {
-    Q8_TILE = 4
-}; /* most rows and most columns of a tile: lanes and unpacked weights in 16
-      registers */
+    Q8_ROWS = 4,
+    Q8_COLUMNS = 2,
+};
 
 /* What stays the same for all tiles of a call. */
 struct q8_job {
@@ -33,73 +34,80 @@ struct q8_job {
 wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int rows, size_t c0,
                          int columns)
 {
-    struct v8f lanes[Q8_TILE][Q8_TILE];
-    float min[Q8_TILE][Q8_TILE];
-    const int subs = block_subs(type);
+    struct v8f lanes[Q8_ROWS][Q8_COLUMNS], mins[Q8_COLUMNS]; /* mins: row r in lane 2r + 1 */
+    const int subs = block_subs(type), high = type == WTYPE_Q6_K ? 1 : 0;
     const uint8_t *w = job->w + r0 * job->row_bytes;
     const struct q8_block *x = job->x + c0 * job->n_subs;
 
-    unroll for (int r = 0; r < rows; r++) unroll for (int c = 0; c < columns; c++)
+    unroll for (int c = 0; c < columns; c++)
     {
-        lanes[r][c] = v8f_zero();
-        min[r][c] = 0;
+        mins[c] = v8f_zero();
+        unroll for (int r = 0; r < rows; r++) lanes[r][c] = v8f_zero();
     }
     for (size_t b = 0; b < job->n_subs; b += (size_t)subs, w += block_bytes(type)) {
-        struct scales scales[Q8_TILE];
-        unroll for (int r = 0; r < rows; r++)
-            read_scales(type, w + (size_t)r * job->row_bytes, &scales[r]);
+        struct k_scales k_scales;
+        if (subs == 8)
+            read_k_scales(type, w, job->row_bytes, rows, &k_scales);
         unroll for (int i = 0; i < subs; i++, x++)
         {
+            struct v8f pairs = read_pairs(type, w, job->row_bytes, rows, &k_scales, i);
+            struct v8f d[Q8_COLUMNS];
+            struct v32b q[Q8_COLUMNS];
+            unroll for (int c = 0; c < columns; c++)
+            {
+                const struct q8_block *xb = x + (size_t)c * job->n_subs;
+                d[c] = v8f_mul(pairs, v8f_set1(xb->d));
+                if (has_min(type))
+                    mins[c] = v8f_fma(pairs, v8f_set1(xb->s), mins[c]);
+                q[c] = v32b_load(xb->q);
+            }
             unroll for (int r = 0; r < rows; r++)
             {
-                struct sub s = read_sub(type, w + (size_t)r * job->row_bytes, i, &scales[r]);
+                struct v32b wr = read_weights(type, w + (size_t)r * job->row_bytes, i);
+                struct v32b size = has_min(type) ? wr : v32b_abs(wr);
                 unroll for (int c = 0; c < columns; c++)
                 {
-                    const struct q8_block *xb = x + (size_t)c * job->n_subs;
-                    struct v32b q = v32b_load(xb->q);
                     struct v8i t =
-                        has_min(type) ? v8i_dot_positive(s.w, q) : v8i_dot_signed(s.w, s.mag, q);
-                    struct v8f d = v8f_mul(s.d, v8f_set1(xb->d));
-                    lanes[r][c] = v8f_fma(d, v8f_from_ints(t), lanes[r][c]);
-                    if (has_min(type))
-                        min[r][c] = fmaf(s.m, xb->s, min[r][c]);
+                        has_min(type) ? v8i_dot_positive(wr, q[c]) : v8i_dot_signed(wr, size, q[c]);
+                    struct v8f dr = v8f_spread(d[c], 2 * r, 2 * r + high);
+                    lanes[r][c] = v8f_fma(dr, v8f_from_ints(t), lanes[r][c]);
                 }
             }
         }
     }
-    unroll for (int r = 0; r < rows; r++) unroll for (int c = 0; c < columns; c++)
+    unroll for (int c = 0; c < columns; c++)
     {
-        float sum = v8f_fold(lanes[r][c]);
-        job->out[(c0 + (size_t)c) * job->out_stride + r0 + (size_t)r] =
-            has_min(type) ? sum + min[r][c] : sum;
+        float min[8];
+        v8f_store(min, mins[c]);
+        unroll for (int r = 0; r < rows; r++)
+        {
+            float sum = v8f_fold(lanes[r][c]);
+            job->out[(c0 + (size_t)c) * job->out_stride + r0 + (size_t)r] =
+                has_min(type) ? sum + min[2 * r + 1] : sum;
+        }
     }
 }
 
 /* Rows [r0, r1) of one group of columns. */
 wide_inline void q8_rows(uint32_t type, const struct q8_job *job, size_t r0, size_t r1, size_t c0,
-                         int rows, int columns)
+                         int columns)
 {
-    for (; r1 - r0 >= (size_t)rows; r0 += (size_t)rows)
-        q8_tile(type, job, r0, rows, c0, columns);
-    if (rows > 1)
-        for (; r0 < r1; r0++)
-            q8_tile(type, job, r0, 1, c0, columns);
+    for (; r1 - r0 >= Q8_ROWS; r0 += Q8_ROWS)
+        q8_tile(type, job, r0, Q8_ROWS, c0, columns);
+    for (; r0 < r1; r0++)
+        q8_tile(type, job, r0, 1, c0, columns);
 }
 
 wide_inline void q8_mul(uint32_t type, const struct q8_job *job, size_t n_rows, size_t n)
 {
     /* Rows that stay in half of a small first-level cache while the columns pass over them. */
-    size_t band = 16384 / (job->row_bytes + 1) / 4 * 4 + 4;
+    size_t band = 16384 / (job->row_bytes + 1) / Q8_ROWS * Q8_ROWS + Q8_ROWS;
     for (size_t r0 = 0; r0 < n_rows; r0 += band) {
         size_t r1 = n_rows - r0 < band ? n_rows : r0 + band, c = 0;
-        for (; n - c >= 4; c += 4)
-            q8_rows(type, job, r0, r1, c, 1, 4);
-        if (n - c == 3)
-            q8_rows(type, job, r0, r1, c, 1, 3);
-        else if (n - c == 2)
-            q8_rows(type, job, r0, r1, c, 2, 2);
-        else if (n - c == 1)
-            q8_rows(type, job, r0, r1, c, 4, 1);
+        for (; n - c >= Q8_COLUMNS; c += Q8_COLUMNS)
+            q8_rows(type, job, r0, r1, c, Q8_COLUMNS);
+        if (c < n)
+            q8_rows(type, job, r0, r1, c, 1);
     }
 }
 

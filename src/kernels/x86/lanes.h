@@ -38,10 +38,19 @@ wide_inline struct v8f v8f_set1(float f)
     return (struct v8f){_mm256_set1_ps(f)};
 }
 
-/* low in lanes 0..3, high in lanes 4..7. */
-wide_inline struct v8f v8f_set_halves(float low, float high)
+/* p[0], p[1] four times. */
+wide_inline struct v8f v8f_pair(const float *p)
 {
-    return (struct v8f){_mm256_set_m128(_mm_set1_ps(high), _mm_set1_ps(low))};
+    double both;
+    memcpy(&both, p, sizeof both);
+    return (struct v8f){_mm256_castpd_ps(_mm256_set1_pd(both))};
+}
+
+/* Lane `low` (a constant) in lanes 0..3, lane `high` in lanes 4..7. */
+wide_inline struct v8f v8f_spread(struct v8f a, int low, int high)
+{
+    __m256i from = _mm256_setr_epi32(low, low, low, low, high, high, high, high);
+    return (struct v8f){_mm256_permutevar8x32_ps(a.v, from)};
 }
 
 wide_inline struct v8f v8f_load(const void *p)
@@ -87,6 +96,15 @@ wide_inline float half_at(const uint8_t *p)
     uint16_t h;
     memcpy(&h, p, sizeof h);
     return _cvtsh_ss(h);
+}
+
+/* Two binary16 from each of four rows; with fewer rows (1, 2 or 4) they repeat. */
+wide_inline struct v8f v8f_from_half_pairs(const uint8_t *p, size_t row_bytes, int rows)
+{
+    int32_t pair[4];
+    unroll for (int r = 0; r < 4; r++)
+        memcpy(&pair[r], p + (size_t)(r % rows) * row_bytes, sizeof pair[r]);
+    return (struct v8f){_mm256_cvtph_ps(_mm_setr_epi32(pair[0], pair[1], pair[2], pair[3]))};
 }
 
 wide_inline struct v8f v8f_add(struct v8f a, struct v8f b)
@@ -221,17 +239,40 @@ wide_inline int v8i_pack_bytes(struct v8i a, struct v8i b, struct v8i c, struct 
     return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, _MM_SHUFFLE(2, 3, 0, 1))));
 }
 
-/* Eight unsigned or signed bytes as floats. */
+/* Eight bytes, unsigned or signed, as floats. */
 wide_inline struct v8f v8f_from_u8(const uint8_t *p)
 {
-    return (struct v8f){
-        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)))};
+    __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return (struct v8f){_mm256_cvtepi32_ps(wide)};
 }
 
 wide_inline struct v8f v8f_from_i8(const uint8_t *p)
 {
-    return (struct v8f){
-        _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)))};
+    __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return (struct v8f){_mm256_cvtepi32_ps(wide)};
+}
+
+/* Transposes pairs of bytes: rows[r][2i], rows[r][2i + 1] -> out[8i + 2r], out[8i + 2r + 1]. */
+wide_inline void transpose_pairs(uint8_t rows[4][16], uint8_t out[64])
+{
+    __m128i r0 = _mm_loadu_si128((const __m128i *)rows[0]);
+    __m128i r1 = _mm_loadu_si128((const __m128i *)rows[1]);
+    __m128i r2 = _mm_loadu_si128((const __m128i *)rows[2]);
+    __m128i r3 = _mm_loadu_si128((const __m128i *)rows[3]);
+    __m128i low01 = _mm_unpacklo_epi16(r0, r1), high01 = _mm_unpackhi_epi16(r0, r1);
+    __m128i low23 = _mm_unpacklo_epi16(r2, r3), high23 = _mm_unpackhi_epi16(r2, r3);
+    _mm_storeu_si128((__m128i *)out, _mm_unpacklo_epi32(low01, low23));
+    _mm_storeu_si128((__m128i *)(out + 16), _mm_unpackhi_epi32(low01, low23));
+    _mm_storeu_si128((__m128i *)(out + 32), _mm_unpacklo_epi32(high01, high23));
+    _mm_storeu_si128((__m128i *)(out + 48), _mm_unpackhi_epi32(high01, high23));
+}
+
+/* a[0] b[0] a[1] b[1] … of eight bytes each. */
+wide_inline void zip_bytes(uint64_t a, uint64_t b, uint8_t out[16])
+{
+    __m128i both =
+        _mm_unpacklo_epi8(_mm_cvtsi64_si128((long long)a), _mm_cvtsi64_si128((long long)b));
+    _mm_storeu_si128((__m128i *)out, both);
 }
 
 /* --- bytes --- */
@@ -244,8 +285,8 @@ wide_inline struct v32b v32b_load(const void *p)
 /* 16 bytes: their low nibbles, then their high nibbles. */
 wide_inline struct v32b v32b_nibbles(const uint8_t *p)
 {
-    __m128i q = _mm_loadu_si128((const __m128i *)p);
-    __m256i both = _mm256_set_m128i(_mm_srli_epi16(q, 4), q);
+    __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    __m256i both = _mm256_srlv_epi32(twice, _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4));
     return (struct v32b){_mm256_and_si256(both, _mm256_set1_epi8(15))};
 }
 
