@@ -107,10 +107,10 @@ enum { METRIC_VALUES_MAX = 4000000 };
 void metric_values_release(struct metric_values *v);
 
 int metric_file_read(struct metric_summary *out, const char *path, struct err *e);
-/* The same of bytes; what names them in messages. time_ms: the details' inference_time_ms are
+/* The same of bytes; path is what messages call them. time_ms: the details' inference_time_ms are
  * appended to it; may be NULL. On failure it may have got some of them. */
 int metric_file_parse(struct metric_summary *out, struct metric_values *time_ms, struct span bytes,
-                      const char *what, struct err *e);
+                      const char *path, struct err *e);
 int metric_file_read_values(struct metric_summary *out, struct metric_values *time_ms,
                             const char *path, struct err *e);
 

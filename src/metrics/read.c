@@ -317,15 +317,17 @@ static int find_members(struct span *summary, struct span *details, struct span 
 }
 
 int metric_file_parse(struct metric_summary *out, struct metric_values *time_ms, struct span bytes,
-                      const char *what, struct err *e)
+                      const char *path, struct err *e)
 {
+    char what[512]; /* as messages have it */
+    snprintf(what, sizeof what, "'%.480s'", path);
     struct metric_summary s = {.prompt_tokens = NAN, .completion_tokens = NAN};
     struct details d = {.prompt_tokens = NAN, .completion_tokens = NAN};
     struct span summary = {NULL, 0}, details = {NULL, 0};
     struct json *tree = NULL;
 
     s.joules_per_token = NAN;
-    copy_text(s.path, sizeof s.path, span_str(what));
+    copy_text(s.path, sizeof s.path, span_str(path));
     for (size_t i = 0; i < SERIES; i++)
         *stats_at(&s, i) = (struct metric_stats){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, 0};
 
