@@ -12,7 +12,9 @@ enum energy_source { ENERGY_RAPL, ENERGY_HWMON, ENERGY_ESTIMATE };
 const char *energy_source_name(enum energy_source s); /* "rapl", "hwmon", "estimate" */
 
 struct meter_options {
-    const char *sysroot;  /* where sys/, proc/ are looked for: "/" */
+    /* Where sys/ and proc/ are looked for: "/". Where a made-up machine has no proc/self/statm, the
+     * memory is that of this process on the real one. */
+    const char *sysroot;
     double idle_w, max_w; /* of the estimate: [idle + (max - idle) * CPU share] * seconds */
 };
 
