@@ -148,9 +148,10 @@ static size_t gather(const struct sampler *s, const float *logits, float largest
     size_t n = 0;
     double mass = 0;
     for (int32_t id = 0; id < s->n_vocab; id++) {
-        /* Below exp(-80) of the largest, nothing is ever drawn. */
+        /* A million tokens below exp(-36) of the largest would have 2e-10 of its mass: less than
+         * the rounding of one probability. */
         float x = (logits[id] - largest) / s->o.temperature;
-        if (!(logits[id] >= border && x > -80))
+        if (!(logits[id] >= border && x > -36))
             continue;
         float p = expf(x);
         mass += (double)p;
@@ -171,7 +172,7 @@ static size_t drop_below(struct candidate *c, size_t n, float border)
 
 static bool ranks_before(struct candidate a, struct candidate b)
 {
-    return a.p > b.p || (a.p == b.p && a.id < b.id);
+    return (a.p > b.p) | ((a.p == b.p) & (a.id < b.id));
 }
 
 static void swap(struct candidate *c, size_t i, size_t j)
@@ -205,10 +206,14 @@ static size_t select_mass(struct candidate *c, size_t n, double need)
         double mass = 0;
         size_t at = lo;
         for (size_t i = lo; i + 1 < hi; i++) {
-            if (ranks_before(c[i], pivot)) {
-                mass += (double)c[i].p;
-                swap(c, i, at++);
-            }
+            /* Without a branch, which would be wrong half of the time: what ranks behind is swapped
+             * with its like. */
+            struct candidate x = c[i];
+            bool before_pivot = ranks_before(x, pivot);
+            c[i] = c[at];
+            c[at] = x;
+            at += before_pivot;
+            mass += before_pivot ? (double)x.p : 0;
         }
         swap(c, at, hi - 1);
         if (at > lo && before + mass >= need) {
@@ -232,11 +237,16 @@ static size_t top_p(struct candidate *c, size_t n, float p, double sum)
     return select_mass(c, n, (double)p * sum);
 }
 
-static int32_t draw(struct rng *rng, const struct candidate *c, size_t n)
+static double mass_of(const struct candidate *c, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += (double)c[i].p;
+    return sum;
+}
+
+static int32_t draw(struct rng *rng, const struct candidate *c, size_t n, double sum)
+{
     double left = rng_unit(rng) * sum;
     for (size_t i = 0; i + 1 < n; i++) {
         left -= (double)c[i].p;
@@ -276,11 +286,11 @@ int sampler_next(struct sampler *s, float *logits, int32_t *id, struct err *e)
     if (o->top_k > 0 && o->top_k < s->n_vocab)
         border = kth_largest(logits, (size_t)s->n_vocab, (size_t)o->top_k, s->heap);
     double sum;
-    size_t n = gather(s, logits, largest, border, &sum);
+    size_t all = gather(s, logits, largest, border, &sum), n = all;
     if (o->top_p < 1)
         n = top_p(s->candidates, n, o->top_p, sum);
     if (o->min_p > 0)
         n = drop_below(s->candidates, n, o->min_p);
-    *id = draw(&s->rng, s->candidates, n);
+    *id = draw(&s->rng, s->candidates, n, n == all ? sum : mass_of(s->candidates, n));
     return 0;
 }
