@@ -11,34 +11,67 @@
 #include "base/base.h"
 #include "settings/settings.h"
 
-struct fleet_progress;
-
-struct fleet_options {
-    const struct settings *settings; /* borrowed */
-    size_t n_devices;                /* 1..100000 */
-    const char *llm_devices;         /* "1,3,5"; NULL: all, when ENABLE_LLM */
-    bool single;            /* wattle device: name, id and broker from the settings, as they are */
-    double duration_s;      /* 0: no limit */
-    uint64_t inferences;    /* stop after so many in all; 0: no limit */
-    const char *store;      /* SQLite file, NULL: none */
-    const char *model_path; /* resolved file; NULL when no device has an LLM */
-    /* Progress, once a second and at events: for the terminal. */
-    void (*on_progress)(void *ctx, const struct fleet_progress *p);
-    void *ctx;
-};
+enum { FLEET_DEVICES_MAX = 100000 };
 
 struct fleet_progress {
     double elapsed_s;
     size_t devices, connected;
-    uint64_t sent, acknowledged, waiting, dropped, reconnects;
-    uint64_t inferences, running, skipped, errors;
-    double last_inference_s, last_tokens_per_second;
-    const char *last_device, *last_text; /* borrowed during the call */
+    uint64_t sent;                    /* telemetry messages */
+    uint64_t published, acknowledged; /* messages of every topic */
+    uint64_t waiting, dropped, resent, reconnects;
+    uint64_t inferences; /* done, those that failed included */
+    uint64_t errors;     /* of them */
+    uint64_t skipped;    /* due while the device's earlier one was not done */
+    uint64_t running, queued;
+    double last_inference_s, last_tokens_per_second; /* 0: none yet */
+    const char *last_device, *last_text;             /* borrowed during the call; "": none yet */
 };
 
+struct fleet_options {
+    const struct settings *settings; /* borrowed */
+    size_t n_devices;                /* 1..FLEET_DEVICES_MAX */
+    const char *llm_devices;         /* "1,3,5"; NULL: all, when ENABLE_LLM */
+    /* wattle device: name, id and broker from the settings, as they are; a METRICS_DIR that was
+     * given is the device's own folder. Else a METRICS_DIR/NAME/ for each, and a private broker
+     * unless one is named. */
+    bool single;
+    double duration_s;      /* 0: no limit */
+    uint64_t inferences;    /* stop after so many in all; 0: no limit */
+    const char *store;      /* SQLite file, NULL: none */
+    const char *model_path; /* resolved file; NULL when no device has an LLM */
+    /* All devices are about to start; broker: "mqtt://127.0.0.1:40123". May be NULL. */
+    void (*on_start)(void *ctx, const char *broker, bool is_private);
+    /* Once a second and when an inference ends. May be NULL. */
+    void (*on_progress)(void *ctx, const struct fleet_progress *p);
+    void *ctx;
+};
+
+/* What one device did. */
+struct fleet_device {
+    char *name, *id, *metrics_file; /* "": none was written */
+    uint64_t sent, published, acknowledged, waiting, dropped, resent;
+    uint64_t inferences, errors, skipped;
+    double avg_ms, tokens_per_second; /* of its good inferences; 0: none */
+    double energy_j;                  /* sum */
+};
+
+struct fleet_result {
+    struct fleet_progress total; /* last_device and last_text are "" */
+    struct fleet_device *devices;
+    size_t n_devices;
+    char energy_source[16]; /* "": nothing was measured */
+    char compute_device[8];
+};
+void fleet_result_release(struct fleet_result *r);
+
+/* Checks "1,3,5" against n devices; ERR_USAGE names the part that is wrong. on: n bytes, set to 1
+ * for the devices named, may be NULL. */
+int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct err *e);
+
 /* Runs until duration, inferences, SIGINT or SIGTERM; everything is published, saved and closed
- * when it returns. Returns 0 when done or ended by SIGTERM, ERR_CANCELLED after SIGINT; final (may
- * be NULL) gets the last counts. */
-int fleet_run(const struct fleet_options *o, struct fleet_progress *final, struct err *e);
+ * when it returns, at most 5 s after the signal; a second SIGINT ends the process at once. Returns
+ * 0 when done or ended by SIGTERM, ERR_CANCELLED after SIGINT; result (zeroed by the caller, may be
+ * NULL) is filled in both cases, and belongs to the caller. Call it from the main thread. */
+int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct err *e);
 
 #endif

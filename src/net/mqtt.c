@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns one MQTT connection and its coming back: when to connect, what goes over it, when it is
- * given up. The messages that wait are queue.c's, host names resolve.c's.
+ * given up. The messages that wait are outbox.c's, host names resolve.c's.
  *
  * libmosquitto runs without its thread: we poll its socket and call its read, write and misc
  * functions. Each attempt to connect has a libmosquitto client of its own (struct link), so that
@@ -12,7 +12,7 @@
  * nothing is freed; settle() does what is due once the stack is unwound. Protocol: MQTT 3.1.1
  * (OASIS), clean session. */
 #include "net/loop.h"
-#include "net/queue.h"
+#include "net/outbox.h"
 #include "net/resolve.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ struct mqtt {
     struct resolve_wait resolve;
     struct addresses addresses;
     int address; /* of them, the one in use */
-    struct queue queue;
+    struct outbox queue;
     struct filter *filters;
     size_t n_filters;
     struct mqtt_counters counters;
@@ -187,7 +187,7 @@ static void on_puback(struct mosquitto *client, void *ctx, int mid)
 {
     (void)client;
     struct mqtt *m = ((struct link *)ctx)->m;
-    if (queue_acknowledge(&m->queue, mid))
+    if (outbox_acknowledge(&m->queue, mid))
         m->counters.acknowledged++;
 }
 
@@ -425,13 +425,13 @@ static void send_waiting(struct mqtt *m)
             /* It would never go, and hold up all that come after it. */
             log_warning("MQTT %s: a message on '%s' cannot be sent: %s", m->o.client_id,
                         next->topic, mosquitto_strerror(rc));
-            queue_drop_next(&m->queue);
+            outbox_drop_next(&m->queue);
             m->counters.dropped++;
             continue;
         }
         if (mid) {
             m->counters.resent += next->sent_before;
-            queue_sent(&m->queue, mid);
+            outbox_sent(&m->queue, mid);
         }
         check(m, rc);
     }
@@ -458,7 +458,7 @@ static void handle_loss(struct mqtt *m)
         become_done(m);
         return;
     }
-    queue_rewind(&m->queue);
+    outbox_rewind(&m->queue);
     /* A name with several addresses (localhost is ::1 and 127.0.0.1): all of them are one attempt.
      */
     if (m->state == CONNECTING && m->address + 1 < m->addresses.n) {
@@ -476,7 +476,7 @@ static void free_mqtt(uv_handle_t *h)
     struct mqtt *m = (struct mqtt *)h->data;
     if (--m->open_handles)
         return;
-    queue_release(&m->queue);
+    outbox_release(&m->queue);
     while (m->filters) {
         struct filter *next = m->filters->next;
         free(m->filters);
@@ -605,7 +605,7 @@ int mqtt_open(struct mqtt **out, struct loop *l, const struct mqtt_options *o, s
     mosquitto_destroy(probe);
     m->loop = l;
     m->resolve = (struct resolve_wait){.fn = on_resolved, .ctx = m};
-    queue_init(&m->queue, o->queue_max);
+    outbox_init(&m->queue, o->queue_max);
     rng_seed(&m->rng, rng_entropy());
     uv_timer_init(&l->uv, &m->timer);
     uv_timer_init(&l->uv, &m->deadline);
@@ -629,7 +629,7 @@ int mqtt_publish(struct mqtt *m, const char *topic, struct span payload, bool re
                        payload.n, PAYLOAD_MAX);
     if (m->state == DONE || m->closed)
         return err_set(e, ERR_USAGE, "MQTT client '%s': closed", m->o.client_id);
-    if (queue_push(&m->queue, topic, payload, retain, &dropped))
+    if (outbox_push(&m->queue, topic, payload, retain, &dropped))
         return err_set(e, ERR_NOMEM, "MQTT message on '%s': no memory", topic);
     m->counters.published++;
     m->counters.dropped += dropped;

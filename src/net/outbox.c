@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns the messages of one MQTT client between publish and PUBACK: see queue.h. */
-#include "net/queue.h"
+/* Owns the messages of one MQTT client between publish and PUBACK: see outbox.h. */
+#include "net/outbox.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void queue_init(struct queue *q, size_t max)
+void outbox_init(struct outbox *q, size_t max)
 {
-    *q = (struct queue){.max = max};
+    *q = (struct outbox){.max = max};
 }
 
-static void unlink_message(struct queue *q, struct message *m)
+static void unlink_message(struct outbox *q, struct message *m)
 {
     *(m->older ? &m->older->newer : &q->oldest) = m->newer;
     *(m->newer ? &m->newer->older : &q->newest) = m->older;
@@ -22,13 +22,14 @@ static void unlink_message(struct queue *q, struct message *m)
     free(m);
 }
 
-void queue_release(struct queue *q)
+void outbox_release(struct outbox *q)
 {
     while (q->oldest)
         unlink_message(q, q->oldest);
 }
 
-int queue_push(struct queue *q, const char *topic, struct span payload, bool retain, bool *dropped)
+int outbox_push(struct outbox *q, const char *topic, struct span payload, bool retain,
+                bool *dropped)
 {
     size_t topic_size = strlen(topic) + 1, size;
     if (!size_add(sizeof(struct message), topic_size, &size) || !size_add(size, payload.n, &size))
@@ -57,7 +58,7 @@ int queue_push(struct queue *q, const char *topic, struct span payload, bool ret
     return 0;
 }
 
-void queue_sent(struct queue *q, int mid)
+void outbox_sent(struct outbox *q, int mid)
 {
     q->next->mid = mid;
     q->next->sent_before = true;
@@ -65,7 +66,7 @@ void queue_sent(struct queue *q, int mid)
     q->in_flight++;
 }
 
-bool queue_acknowledge(struct queue *q, int mid)
+bool outbox_acknowledge(struct outbox *q, int mid)
 {
     /* The window is small, and brokers acknowledge in order: the first is nearly always the one. */
     for (struct message *m = q->oldest; m != q->next; m = m->newer) {
@@ -77,7 +78,7 @@ bool queue_acknowledge(struct queue *q, int mid)
     return false;
 }
 
-void queue_rewind(struct queue *q)
+void outbox_rewind(struct outbox *q)
 {
     for (struct message *m = q->oldest; m != q->next; m = m->newer)
         m->mid = 0;
@@ -85,7 +86,7 @@ void queue_rewind(struct queue *q)
     q->in_flight = 0;
 }
 
-void queue_drop_next(struct queue *q)
+void outbox_drop_next(struct outbox *q)
 {
     unlink_message(q, q->next);
 }

@@ -4,8 +4,8 @@
  * Invariants: the list is ordered by age; a message that was handed to the present connection has
  * mid != 0 and stands before every one that was not (next points to the first of those); in_flight
  * counts the former; n <= max. Private to net/, one thread. */
-#ifndef WATTLE_NET_QUEUE_H
-#define WATTLE_NET_QUEUE_H
+#ifndef WATTLE_NET_OUTBOX_H
+#define WATTLE_NET_OUTBOX_H
 
 #include "base/base.h"
 
@@ -18,20 +18,21 @@ struct message {
     bool sent_before; /* handed to an earlier connection, which ended without acknowledgement */
 };
 
-struct queue {
+struct outbox {
     struct message *oldest, *newest;
     struct message *next; /* the oldest that the present connection has not got */
     size_t n, in_flight, max;
 };
 
-void queue_init(struct queue *q, size_t max); /* max >= 1 */
-void queue_release(struct queue *q);
+void outbox_init(struct outbox *q, size_t max); /* max >= 1 */
+void outbox_release(struct outbox *q);
 /* Copies. When the queue is full the oldest message that is not in flight goes (the oldest of all
  * if every one is), and *dropped becomes true. ERR_NOMEM changes nothing. */
-int queue_push(struct queue *q, const char *topic, struct span payload, bool retain, bool *dropped);
-void queue_sent(struct queue *q, int mid);        /* q->next was handed to the connection */
-bool queue_acknowledge(struct queue *q, int mid); /* false: no such message in flight */
-void queue_rewind(struct queue *q);               /* a new connection: all go again */
-void queue_drop_next(struct queue *q);            /* q->next can never be sent */
+int outbox_push(struct outbox *q, const char *topic, struct span payload, bool retain,
+                bool *dropped);
+void outbox_sent(struct outbox *q, int mid);        /* q->next was handed to the connection */
+bool outbox_acknowledge(struct outbox *q, int mid); /* false: no such message in flight */
+void outbox_rewind(struct outbox *q);               /* a new connection: all go again */
+void outbox_drop_next(struct outbox *q);            /* q->next can never be sent */
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What an MQTT client keeps until it is acknowledged: order, bound, what goes first. */
-#include "net/queue.h"
+#include "net/outbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,15 +9,15 @@
 
 #include <cmocka.h>
 
-static bool push(struct queue *q, const char *topic)
+static bool push(struct outbox *q, const char *topic)
 {
     bool dropped = false;
-    assert_int_equal(queue_push(q, topic, span_str(topic), false, &dropped), 0);
+    assert_int_equal(outbox_push(q, topic, span_str(topic), false, &dropped), 0);
     return dropped;
 }
 
 /* Topics from old to new, those in flight in brackets. */
-static void expect(const struct queue *q, const char *wanted)
+static void expect(const struct outbox *q, const char *wanted)
 {
     char text[256] = "";
     size_t n = 0;
@@ -33,73 +33,73 @@ static void expect(const struct queue *q, const char *wanted)
 static void keeps_order_and_window(void **state)
 {
     (void)state;
-    struct queue q;
-    queue_init(&q, 10);
+    struct outbox q;
+    outbox_init(&q, 10);
     for (const char *t = "a\0b\0c\0d\0"; *t; t += 2)
         assert_false(push(&q, t));
-    queue_sent(&q, 7);
-    queue_sent(&q, 8);
-    queue_sent(&q, 9);
+    outbox_sent(&q, 7);
+    outbox_sent(&q, 8);
+    outbox_sent(&q, 9);
     expect(&q, "[a][b][c]d");
-    assert_false(queue_acknowledge(&q, 6));
-    assert_true(queue_acknowledge(&q, 8));
-    assert_false(queue_acknowledge(&q, 8));
+    assert_false(outbox_acknowledge(&q, 6));
+    assert_true(outbox_acknowledge(&q, 8));
+    assert_false(outbox_acknowledge(&q, 8));
     expect(&q, "[a][c]d");
     assert_int_equal(q.in_flight, 2);
-    queue_rewind(&q);
+    outbox_rewind(&q);
     expect(&q, "acd");
     assert_int_equal(q.in_flight, 0);
     assert_true(q.next == q.oldest && q.next->sent_before);
     assert_false(q.newest->sent_before);
-    queue_sent(&q, 1);
-    queue_drop_next(&q);
+    outbox_sent(&q, 1);
+    outbox_drop_next(&q);
     expect(&q, "[a]d");
-    queue_release(&q);
+    outbox_release(&q);
     assert_int_equal(q.n, 0);
 }
 
 static void drops_the_oldest_that_waits(void **state)
 {
     (void)state;
-    struct queue q;
-    queue_init(&q, 3);
+    struct outbox q;
+    outbox_init(&q, 3);
     push(&q, "a");
     push(&q, "b");
     push(&q, "c");
-    queue_sent(&q, 1);
+    outbox_sent(&q, 1);
     assert_true(push(&q, "d"));
     expect(&q, "[a]cd"); /* a may be delivered already */
-    queue_sent(&q, 2);
-    queue_sent(&q, 3);
+    outbox_sent(&q, 2);
+    outbox_sent(&q, 3);
     assert_true(push(&q, "e"));
     expect(&q, "[c][d]e"); /* nothing waits: the oldest of all */
     assert_int_equal(q.in_flight, 2);
     assert_true(push(&q, "f"));
     expect(&q, "[c][d]f");
     assert_string_equal(q.next->topic, "f");
-    queue_release(&q);
+    outbox_release(&q);
 
-    queue_init(&q, 1);
+    outbox_init(&q, 1);
     push(&q, "a");
-    queue_sent(&q, 1);
+    outbox_sent(&q, 1);
     assert_true(push(&q, "b"));
     expect(&q, "b");
     assert_int_equal(q.in_flight, 0);
     assert_true(q.next == q.oldest);
-    queue_release(&q);
+    outbox_release(&q);
 }
 
 static void takes_any_bytes(void **state)
 {
     (void)state;
-    struct queue q;
+    struct outbox q;
     bool dropped;
-    queue_init(&q, 2);
-    assert_int_equal(queue_push(&q, "t", span_of(NULL, 0), true, &dropped), 0);
-    assert_int_equal(queue_push(&q, "t", span_of("a\0b", 3), false, &dropped), 0);
+    outbox_init(&q, 2);
+    assert_int_equal(outbox_push(&q, "t", span_of(NULL, 0), true, &dropped), 0);
+    assert_int_equal(outbox_push(&q, "t", span_of("a\0b", 3), false, &dropped), 0);
     assert_true(q.oldest->retain && q.oldest->payload.n == 0);
     assert_memory_equal(q.newest->payload.p, "a\0b", 3);
-    queue_release(&q);
+    outbox_release(&q);
 }
 
 int main(void)

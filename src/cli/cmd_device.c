@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* wattle device: one device, configured by its environment: what a container or a systemd unit
+ * runs. Its log is its output. */
+#include "cli/cli.h"
+
+#include "cache/cache.h"
+#include "fleet/fleet.h"
+
+#include <stdlib.h>
+
+enum { PATH_BYTES_MAX = 4096 };
+
+static int run(const struct settings *s, struct err *e)
+{
+    struct buf path;
+    int rc = 0;
+    buf_init(&path, PATH_BYTES_MAX);
+    if (settings_bool(s, SET_ENABLE_LLM))
+        rc = cache_find_model(settings_text(s, SET_LLM_MODEL_NAME), settings_text(s, SET_HF_HOME),
+                              getenv("HOME"), &path, e);
+    struct fleet_options o = {
+        .settings = s,
+        .n_devices = 1,
+        .single = true,
+        .model_path = buf_cstr(&path),
+    };
+    if (!rc)
+        rc = fleet_run(&o, NULL, e);
+    buf_release(&path);
+    return exit_code_of(rc);
+}
+
+static const enum setting_id settings[] = {SET_DEVICE_NAME,
+                                           SET_DEVICE_ID,
+                                           SET_MQTT_BROKER,
+                                           SET_MQTT_PORT,
+                                           SET_MQTT_USERNAME,
+                                           SET_MQTT_PASSWORD,
+                                           SET_MQTT_PASSWORD_FILE,
+                                           SET_MQTT_CA_FILE,
+                                           SET_MQTT_CERT_FILE,
+                                           SET_MQTT_KEY_FILE,
+                                           SET_DATASET_PATH,
+                                           SET_INTERVAL,
+                                           SET_RATE,
+                                           SET_ENABLE_LLM,
+                                           SET_LLM_MODEL_NAME,
+                                           SET_LLM_INFERENCE_INTERVAL,
+                                           SET_LLM_MAX_LENGTH,
+                                           SET_LLM_MAX_NEW_TOKENS,
+                                           SET_LLM_TEMPERATURE,
+                                           SET_LLM_TOP_P,
+                                           SET_LLM_TOP_K,
+                                           SET_LLM_MIN_P,
+                                           SET_LLM_REPETITION_PENALTY,
+                                           SET_LLM_SEED,
+                                           SET_LLM_THREADS,
+                                           SET_LLM_STOP,
+                                           SET_LLM_PROMPT_FILE,
+                                           SET_METRICS_DIR,
+                                           SET_POWER_IDLE_W,
+                                           SET_POWER_MAX_W,
+                                           SET_HF_HOME,
+                                           SET_WATTLE_SYSROOT,
+                                           SET_WATTLE_ISA,
+                                           SET_LOG_LEVEL,
+                                           SET_N};
+
+static const struct command_spec spec = {
+    .name = "device",
+    .usage = "wattle device",
+    .summary = "one device, configured by its environment",
+    .notes =
+        "Sends telemetry to the broker until SIGTERM (exit code 0) or SIGINT (130), and analyses "
+        "every LLM_INFERENCE_INTERVAL-th message if ENABLE_LLM is true. The log goes to standard "
+        "output. Metrics are saved in METRICS_DIR if that is given, else in "
+        "metrics/DEVICE_NAME.\n\n"
+        "  MQTT_BROKER=localhost ENABLE_LLM=true LLM_MODEL_NAME=m.gguf wattle device",
+    .settings = settings,
+};
+
+const struct command command_device = {.spec = &spec, .run = run, .log_on_stdout = true};

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* wattle run: the fleet in one process, its progress while it runs, a table of what it did. */
+#include "cli/cli.h"
+
+#include "cache/cache.h"
+#include "codec/codec.h"
+#include "fleet/fleet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+    PATH_BYTES_MAX = 4096,
+    JSON_BYTES_MAX = 256 << 20,
+    LINE_SIZE = 512,
+    PLAIN_EVERY_S = 10,
+    COLUMNS_DEFAULT = 80,
+};
+
+struct view {
+    bool terminal;
+    double next_plain_s; /* when the next plain line is due */
+    char broker[320];
+};
+
+/* ---- progress ---- */
+
+static int columns(void)
+{
+    struct winsize w;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : COLUMNS_DEFAULT;
+}
+
+/* Log lines beside a line that is being rewritten: they take its place, and it comes again below
+ * them. One write each, since the log comes from several threads. */
+static void write_log_over(void *ctx, enum log_level level, const char *line)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    char stamp[CLOCK_ISO_SIZE];
+    (void)ctx;
+    clock_iso(clock_utc_us(), stamp);
+    fprintf(stderr, "\r\033[K%s %s: %s\n", stamp, names[level], line);
+}
+
+static enum log_level level_of(const char *name)
+{
+    return strcmp(name, "debug") == 0     ? LOG_LEVEL_DEBUG
+           : strcmp(name, "info") == 0    ? LOG_LEVEL_INFO
+           : strcmp(name, "warning") == 0 ? LOG_LEVEL_WARNING
+                                          : LOG_LEVEL_ERROR;
+}
+
+static void format_progress(char out[LINE_SIZE], const struct fleet_progress *p)
+{
+    int n = snprintf(out, LINE_SIZE,
+                     "%5.0f s  %zu/%zu connected  %llu telemetry  %llu/%llu "
+                     "acknowledged",
+                     p->elapsed_s, p->connected, p->devices, (unsigned long long)p->sent,
+                     (unsigned long long)p->acknowledged, (unsigned long long)p->published);
+    if (p->inferences || p->running)
+        n += snprintf(out + n, (size_t)(LINE_SIZE - n), "  %llu inferences, %llu waiting",
+                      (unsigned long long)p->inferences, (unsigned long long)p->queued);
+    if (p->skipped)
+        n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", %llu skipped",
+                      (unsigned long long)p->skipped);
+    if (p->errors)
+        n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", %llu failed",
+                      (unsigned long long)p->errors);
+    if (p->last_inference_s > 0)
+        n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", last %.1f s at %.1f tokens/s",
+                      p->last_inference_s, p->last_tokens_per_second);
+    if (p->dropped)
+        snprintf(out + n, (size_t)(LINE_SIZE - n), "  %llu DROPPED",
+                 (unsigned long long)p->dropped);
+}
+
+static void on_progress(void *ctx, const struct fleet_progress *p)
+{
+    struct view *v = (struct view *)ctx;
+    char line[LINE_SIZE];
+    format_progress(line, p);
+    if (v->terminal) {
+        fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
+        fflush(stderr);
+    } else if (p->elapsed_s >= v->next_plain_s) {
+        v->next_plain_s = p->elapsed_s + PLAIN_EVERY_S - 0.5;
+        fprintf(stderr, "%s\n", line);
+    }
+}
+
+static void on_start(void *ctx, const char *broker, bool is_private)
+{
+    struct view *v = (struct view *)ctx;
+    snprintf(v->broker, sizeof v->broker, "%s", broker);
+    if (!is_private) {
+        fprintf(stderr, "Broker: %s\n", broker);
+        return;
+    }
+    const char *port = strrchr(broker, ':');
+    fprintf(stderr,
+            "Broker: %s (private, ends with this run)\n"
+            "Beside it: mosquitto_sub -h 127.0.0.1 -p %s -t 'iot/#' -v\n",
+            broker, port ? port + 1 : "");
+}
+
+/* ---- the result ---- */
+
+static void print_number(double v, int decimals)
+{
+    if (v > 0)
+        printf("  %10.*f", decimals, v);
+    else
+        printf("  %10s", "-");
+}
+
+static void print_table(const struct fleet_result *r)
+{
+    const struct fleet_progress *t = &r->total;
+    size_t width = strlen("device");
+    for (size_t i = 0; i < r->n_devices; i++) {
+        size_t n = strlen(r->devices[i].name);
+        width = n > width ? n : width;
+    }
+    printf("%-*s  %8s  %12s  %10s  %7s  %10s  %10s  %10s  %s\n", (int)width, "device", "sent",
+           "acknowledged", "inferences", "skipped", "avg ms", "tokens/s", "energy J",
+           "metrics file");
+    for (size_t i = 0; i < r->n_devices; i++) {
+        const struct fleet_device *d = &r->devices[i];
+        printf("%-*s  %8llu  %5llu/%-6llu  %10llu  %7llu", (int)width, d->name,
+               (unsigned long long)d->sent, (unsigned long long)d->acknowledged,
+               (unsigned long long)d->published, (unsigned long long)d->inferences,
+               (unsigned long long)d->skipped);
+        print_number(d->avg_ms, 1);
+        print_number(d->tokens_per_second, 1);
+        print_number(d->energy_j, 1);
+        printf("  %s\n", d->metrics_file[0] ? d->metrics_file : "-");
+    }
+    printf("\n%.1f s: %llu telemetry messages; %llu of %llu messages acknowledged, %llu sent "
+           "again, %llu dropped; %llu inferences, %llu failed, %llu skipped",
+           t->elapsed_s, (unsigned long long)t->sent, (unsigned long long)t->acknowledged,
+           (unsigned long long)t->published, (unsigned long long)t->resent,
+           (unsigned long long)t->dropped, (unsigned long long)t->inferences,
+           (unsigned long long)t->errors, (unsigned long long)t->skipped);
+    if (r->energy_source[0] && t->inferences)
+        printf("; energy: %s", r->energy_source);
+    printf("\n");
+}
+
+static void put_u64(struct json_writer *w, const char *key, uint64_t v)
+{
+    json_write_key(w, key);
+    json_write_u64(w, v);
+}
+
+static void put_fixed(struct json_writer *w, const char *key, double v, int decimals, bool known)
+{
+    json_write_key(w, key);
+    if (known)
+        json_write_fixed(w, v, decimals);
+    else
+        json_write_null(w);
+}
+
+static void put_str(struct json_writer *w, const char *key, const char *v)
+{
+    json_write_key(w, key);
+    json_write_str(w, v && v[0] ? v : NULL);
+}
+
+static void write_device(struct json_writer *w, const struct fleet_device *d)
+{
+    bool known = d->inferences > d->errors;
+    json_write_object(w);
+    put_str(w, "device_name", d->name);
+    put_str(w, "device_id", d->id);
+    put_u64(w, "telemetry_sent", d->sent);
+    put_u64(w, "published", d->published);
+    put_u64(w, "acknowledged", d->acknowledged);
+    put_u64(w, "unacknowledged", d->waiting);
+    put_u64(w, "dropped", d->dropped);
+    put_u64(w, "resent", d->resent);
+    put_u64(w, "inferences", d->inferences);
+    put_u64(w, "errors", d->errors);
+    put_u64(w, "skipped", d->skipped);
+    put_fixed(w, "inference_time_ms_avg", d->avg_ms, 2, known);
+    put_fixed(w, "tokens_per_second", d->tokens_per_second, 2, known);
+    put_fixed(w, "energy_consumed_j", d->energy_j, 4, known);
+    put_str(w, "metrics_file", d->metrics_file);
+    json_write_object_end(w);
+}
+
+static int print_json(const struct fleet_result *r, const struct view *v, struct err *e)
+{
+    const struct fleet_progress *t = &r->total;
+    struct json_writer w;
+    struct buf text;
+    buf_init(&text, JSON_BYTES_MAX);
+    json_write_init(&w, &text, 2);
+    json_write_object(&w);
+    put_fixed(&w, "elapsed_seconds", t->elapsed_s, 3, true);
+    put_str(&w, "broker", v->broker);
+    put_str(&w, "compute_device", r->compute_device);
+    put_str(&w, "energy_source", r->energy_source);
+    put_u64(&w, "telemetry_sent", t->sent);
+    put_u64(&w, "published", t->published);
+    put_u64(&w, "acknowledged", t->acknowledged);
+    put_u64(&w, "unacknowledged", t->waiting);
+    put_u64(&w, "dropped", t->dropped);
+    put_u64(&w, "resent", t->resent);
+    put_u64(&w, "reconnects", t->reconnects);
+    put_u64(&w, "inferences", t->inferences);
+    put_u64(&w, "errors", t->errors);
+    put_u64(&w, "skipped", t->skipped);
+    json_write_key(&w, "devices");
+    json_write_array(&w);
+    for (size_t i = 0; i < r->n_devices; i++)
+        write_device(&w, &r->devices[i]);
+    json_write_array_end(&w);
+    json_write_object_end(&w);
+    int rc = buf_check(&text, "summary", e);
+    if (!rc)
+        printf("%s\n", buf_cstr(&text));
+    buf_release(&text);
+    return rc;
+}
+
+/* ---- the command ---- */
+
+static int run_fleet(const struct settings *s, struct fleet_options *o, struct err *e)
+{
+    struct view v = {.terminal = isatty(STDERR_FILENO), .next_plain_s = PLAIN_EVERY_S};
+    struct fleet_result r = {.n_devices = 0};
+    if (v.terminal)
+        log_set_sink(write_log_over, NULL, level_of(settings_text(s, SET_LOG_LEVEL)));
+    o->on_start = on_start;
+    o->on_progress = on_progress;
+    o->ctx = &v;
+    int rc = fleet_run(o, &r, e);
+    if (v.terminal && r.n_devices)
+        fprintf(stderr, "\r\033[K");
+    if (r.n_devices && (rc == 0 || rc == ERR_CANCELLED)) {
+        if (!settings_option_flag(s, "json"))
+            print_table(&r);
+        else if (print_json(&r, &v, e))
+            rc = ERR_LIMIT;
+    }
+    fleet_result_release(&r);
+    return rc;
+}
+
+static int run(const struct settings *s, struct err *e)
+{
+    struct buf path;
+    int rc = 0;
+    buf_init(&path, PATH_BYTES_MAX);
+    if (settings_bool(s, SET_ENABLE_LLM))
+        rc = cache_find_model(settings_text(s, SET_LLM_MODEL_NAME), settings_text(s, SET_HF_HOME),
+                              getenv("HOME"), &path, e);
+    if (settings_option_given(s, "inferences") && !settings_bool(s, SET_ENABLE_LLM))
+        rc = err_set(e, ERR_USAGE, "--inferences: without --enable-llm there is none to wait for");
+    struct fleet_options o = {
+        .settings = s,
+        .n_devices = (size_t)settings_option_int(s, "devices"),
+        .llm_devices = settings_option_text(s, "llm-devices"),
+        .duration_s =
+            settings_option_given(s, "duration") ? settings_option_float(s, "duration") : 0,
+        .inferences = settings_option_given(s, "inferences")
+                          ? (uint64_t)settings_option_int(s, "inferences")
+                          : 0,
+        .store = settings_option_text(s, "store"),
+        .model_path = buf_cstr(&path),
+    };
+    if (!rc)
+        rc = run_fleet(s, &o, e);
+    buf_release(&path);
+    return exit_code_of(rc);
+}
+
+static const struct option options[] = {
+    {.name = "devices",
+     .type = OPTION_INT,
+     .value = "N",
+     .min = 1,
+     .max = FLEET_DEVICES_MAX,
+     .fallback = "1",
+     .help = "how many devices"},
+    {.name = "llm-devices",
+     .type = OPTION_TEXT,
+     .value = "LIST",
+     .help = "which of them have the language model: 1,3,5 (default: all)"},
+    {.name = "duration",
+     .type = OPTION_DURATION,
+     .value = "TIME",
+     .min = 0.001,
+     .max = 31536000,
+     .help = "end after this long: 30m, 90s, 2h"},
+    {.name = "inferences",
+     .type = OPTION_INT,
+     .value = "K",
+     .min = 1,
+     .max = 1e15,
+     .help = "end after so many inferences of all devices together"},
+    {.name = "store",
+     .type = OPTION_TEXT,
+     .value = "FILE",
+     .help = "keep every message in this SQLite file"},
+    {.name = "json", .type = OPTION_FLAG, .help = "print the summary as JSON"},
+    {.name = NULL},
+};
+
+static const enum setting_id settings[] = {SET_ENABLE_LLM,
+                                           SET_LLM_MODEL_NAME,
+                                           SET_LLM_INFERENCE_INTERVAL,
+                                           SET_LLM_MAX_LENGTH,
+                                           SET_LLM_MAX_NEW_TOKENS,
+                                           SET_LLM_TEMPERATURE,
+                                           SET_LLM_TOP_P,
+                                           SET_LLM_TOP_K,
+                                           SET_LLM_MIN_P,
+                                           SET_LLM_REPETITION_PENALTY,
+                                           SET_LLM_SEED,
+                                           SET_LLM_THREADS,
+                                           SET_LLM_STOP,
+                                           SET_LLM_PROMPT_FILE,
+                                           SET_INTERVAL,
+                                           SET_RATE,
+                                           SET_DATASET_PATH,
+                                           SET_METRICS_DIR,
+                                           SET_MQTT_BROKER,
+                                           SET_MQTT_PORT,
+                                           SET_MQTT_USERNAME,
+                                           SET_MQTT_PASSWORD,
+                                           SET_MQTT_PASSWORD_FILE,
+                                           SET_MQTT_CA_FILE,
+                                           SET_MQTT_CERT_FILE,
+                                           SET_MQTT_KEY_FILE,
+                                           SET_POWER_IDLE_W,
+                                           SET_POWER_MAX_W,
+                                           SET_HF_HOME,
+                                           SET_WATTLE_SYSROOT,
+                                           SET_WATTLE_ISA,
+                                           SET_LOG_LEVEL,
+                                           SET_N};
+
+static const struct command_spec spec = {
+    .name = "run",
+    .usage = "wattle run [--devices N] [--enable-llm] [--llm-model MODEL] [--duration TIME | "
+             "--inferences K] …",
+    .summary = "a fleet of devices in one process",
+    .notes =
+        "Each device sends a row of the dataset to iot/telemetry/ID every 1 to 5 seconds and, with "
+        "--enable-llm, has every LLM_INFERENCE_INTERVAL-th of them analysed. Without MQTT_BROKER a "
+        "private mosquitto is started on a free loopback port, and ends with the run. Progress "
+        "and the log go to standard error, the summary to standard output. With more than one "
+        "device, 'Sent telemetry' is logged at level debug. Ctrl-C ends the run, a second one at "
+        "once.\n\n"
+        "  wattle run --devices 3 --enable-llm --llm-model m.gguf --inferences 20",
+    .options = options,
+    .settings = settings,
+};
+
+const struct command command_run = {.spec = &spec, .run = run};

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns one device: its messages in time, which of them are analysed, what it publishes.
+ *
+ * Invariants: telemetry waits for nothing; a message is analysed only if the device's earlier
+ * analysis is done, else it is counted as skipped; the messages of a topic leave in the order of
+ * their making, since the device has one connection and one queue. */
+#include "fleet/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    TOPIC_SIZE = 64 + DEVICE_ID_MAX,
+    TELEMETRY_MAX = 4096,
+    BURST_MAX = 1000, /* messages in one turn of the loop, when the loop was held up */
+};
+
+static const uint64_t second_ns = 1000000000;
+
+static void publish(struct device *d, const char *kind, const char *suffix, struct span payload,
+                    bool retain)
+{
+    char topic[TOPIC_SIZE];
+    struct err e;
+    snprintf(topic, sizeof topic, "iot/%s/%s%s", kind, d->id, suffix);
+    if (mqtt_publish(d->mqtt, topic, payload, retain, &e))
+        log_error("%s: %s", d->name, e.text);
+    else
+        fleet_keep(d->fleet, topic, payload);
+}
+
+/* ---- telemetry ---- */
+
+static double delay_s(struct device *d)
+{
+    const struct fleet *f = d->fleet;
+    if (f->rate > 0)
+        return 1 / f->rate;
+    return f->interval_min_s + rng_unit(&d->rng) * (f->interval_max_s - f->interval_min_s);
+}
+
+static void wait_for_due(struct device *d)
+{
+    uint64_t now = clock_mono_ns();
+    timer_start(d->timer, d->due_ns > now ? (d->due_ns - now + 999999) / 1000000 : 0);
+}
+
+/* The data is °C, whatever other labels of such data say. */
+static void log_sent(const struct device *d, const struct reading *r)
+{
+    enum log_level level = d->fleet->n == 1 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+    log_line(level,
+             "%s%sSent telemetry #%llu: temp %.4g °C, humidity %.4g %%, co %.4g, lpg %.4g, "
+             "smoke %.4g, light %s, motion %s",
+             d->fleet->n == 1 ? "" : d->name, d->fleet->n == 1 ? "" : ": ",
+             (unsigned long long)d->seq, r->temp, r->humidity, r->co, r->lpg, r->smoke,
+             r->light ? "true" : "false", r->motion ? "true" : "false");
+}
+
+static void ask_for_analysis(struct device *d, const struct reading *r, struct span payload)
+{
+    struct job *j = d->job;
+    if (!fleet_wants_inference(d->fleet))
+        return;
+    if (j->state == JOB_BUSY) {
+        d->skipped++;
+        d->fleet->skipped++;
+        log_debug("%s: analysis of telemetry #%llu skipped, the earlier one is not done", d->name,
+                  (unsigned long long)d->seq);
+        return;
+    }
+    j->reading = *r;
+    j->seq = d->seq;
+    j->due_ns = clock_mono_ns();
+    buf_clear(&j->telemetry);
+    buf_span(&j->telemetry, payload);
+    fleet_queue(d->fleet, d);
+}
+
+static void send_telemetry(struct device *d)
+{
+    struct buf payload;
+    const struct reading *r = dataset_walk_next(&d->walk);
+    buf_init(&payload, TELEMETRY_MAX);
+    telemetry_write(&payload, r, d->id, ++d->seq);
+    publish(d, "telemetry", "", buf_view(&payload), false);
+    log_sent(d, r);
+    if (d->llm && d->seq % d->fleet->interval == 0)
+        ask_for_analysis(d, r, buf_view(&payload));
+    buf_release(&payload);
+}
+
+static void on_due(void *ctx)
+{
+    struct device *d = (struct device *)ctx;
+    for (int i = 0; i < BURST_MAX && d->due_ns <= clock_mono_ns(); i++) {
+        send_telemetry(d);
+        d->due_ns += (uint64_t)(delay_s(d) * 1e9);
+    }
+    /* The machine slept, or was held up for long: what would have been sent is not made up for. */
+    uint64_t now = clock_mono_ns();
+    if (d->due_ns + second_ns < now)
+        d->due_ns = now;
+    wait_for_due(d);
+}
+
+/* ---- its connection ---- */
+
+static void on_connect(void *ctx)
+{
+    struct device *d = (struct device *)ctx;
+    fleet_device_connected(d->fleet, d);
+    /* Each time: the broker has put the will in its place, or was restarted and knows nothing. */
+    if (!d->fleet->finishing)
+        publish(d, "status", "", span_str("online"), true);
+}
+
+static void on_disconnect(void *ctx, const char *reason)
+{
+    struct device *d = (struct device *)ctx;
+    fleet_device_away(d->fleet, d, reason);
+}
+
+static void on_finished(void *ctx)
+{
+    struct device *d = (struct device *)ctx;
+    device_count(d);
+    fleet_device_finished(d->fleet);
+}
+
+static int open_client(struct device *d, struct err *e)
+{
+    struct fleet *f = d->fleet;
+    const struct settings *s = f->o->settings;
+    char client_id[DEVICE_NAME_MAX + DEVICE_ID_MAX + 2], will[TOPIC_SIZE];
+    snprintf(client_id, sizeof client_id, "%s_%s", d->name, d->id);
+    snprintf(will, sizeof will, "iot/status/%s", d->id);
+    struct mqtt_options o = {
+        .host = f->host,
+        .port = f->port,
+        .client_id = client_id,
+        .will_topic = will,
+        .will_payload = "offline",
+        .will_retain = true,
+        .queue_max = f->queue_max,
+        .on_connect = on_connect,
+        .on_disconnect = on_disconnect,
+        .ctx = d,
+    };
+    if (!f->broker) {
+        o.username = settings_text(s, SET_MQTT_USERNAME);
+        o.password = buf_cstr(&f->password);
+        o.ca_file = settings_text(s, SET_MQTT_CA_FILE);
+        o.cert_file = settings_text(s, SET_MQTT_CERT_FILE);
+        o.key_file = settings_text(s, SET_MQTT_KEY_FILE);
+    }
+    return mqtt_open(&d->mqtt, f->loop, &o, e);
+}
+
+/* ---- life ---- */
+
+int device_open(struct device *d, struct err *e)
+{
+    int rc = timer_open(&d->timer, d->fleet->loop, on_due, d, e);
+    if (rc)
+        return rc;
+    rng_seed(&d->rng, rng_entropy());
+    return open_client(d, e);
+}
+
+void device_start(struct device *d)
+{
+    const struct fleet *f = d->fleet;
+    /* Spread over the shortest distance of two messages, so that a fleet does not act as one. */
+    double first_s = rng_unit(&d->rng) * (f->rate > 0 ? 1 / f->rate : f->interval_min_s);
+    d->due_ns = clock_mono_ns() + (uint64_t)(first_s * 1e9);
+    wait_for_due(d);
+}
+
+void device_stop(struct device *d)
+{
+    timer_stop(d->timer);
+}
+
+void device_finish(struct device *d, uint64_t timeout_ms)
+{
+    publish(d, "status", "", span_str("offline"), true);
+    mqtt_finish(d->mqtt, timeout_ms, on_finished, d);
+}
+
+void device_count(struct device *d)
+{
+    if (d->mqtt)
+        mqtt_counters(d->mqtt, &d->counters);
+}
+
+void device_close(struct device *d)
+{
+    device_count(d);
+    mqtt_close(&d->mqtt);
+    timer_close(&d->timer);
+}
+
+static void log_analysis(const struct device *d, const struct job *j)
+{
+    if (j->state == JOB_FAILED)
+        log_error("%s: analysis of telemetry #%llu: %s", d->name, (unsigned long long)j->seq,
+                  j->error.text);
+    else
+        log_info("%s: analysis of telemetry #%llu: %.2f s, %d tokens, %.1f tokens/s, %.1f J",
+                 d->name, (unsigned long long)j->seq, j->seconds, (int)j->tokens,
+                 j->tokens_per_second, j->energy_j);
+}
+
+void device_take(struct device *d)
+{
+    struct job *j = d->job;
+    if (j->state == JOB_CANCELLED) {
+        j->state = JOB_FREE;
+        return;
+    }
+    d->inferences++;
+    bool open = !d->fleet->finishing; /* else it is too late: the goodbye is on its way */
+    if (j->state == JOB_GOOD) {
+        d->seconds += j->seconds;
+        d->energy_j += j->energy_j;
+        d->tokens += (uint64_t)j->tokens;
+        d->decode_ns += j->decode_ns;
+        if (open)
+            publish(d, "analysis", "", buf_view(&j->analysis), false);
+    } else {
+        d->errors++;
+    }
+    log_analysis(d, j);
+    if (open) {
+        publish(d, "metrics", "", buf_view(&j->metrics), false);
+        publish(d, "metrics", "/summary", buf_view(&j->summary), false);
+    }
+    j->state = JOB_FREE;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the run: the start, the end and the counts of a fleet.
+ *
+ * The end comes in this order, each step bounded in time: no more telemetry; the worker cancels
+ * what it has and saves the metrics files; each device says offline and sends what waits; the loop
+ * stops. What a finished inference has to publish comes before "offline", since the worker's last
+ * post follows its results. */
+#include "fleet/state.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 1000,
+    WORKER_STOP_MS = 1500, /* for the running inference to notice: then devices finish without it */
+    FINISH_MS = 2500,      /* for what waits to be delivered; both together stay below 5 s */
+};
+
+/* ---- counts ---- */
+
+static void add_up(struct fleet *f, struct fleet_progress *p)
+{
+    *p = (struct fleet_progress){
+        .elapsed_s = (double)(clock_mono_ns() - f->start_ns) / 1e9,
+        .devices = f->n,
+        .inferences = f->inferences,
+        .errors = f->errors,
+        .skipped = f->skipped,
+        .running = f->pending > 0,
+        .queued = f->pending > 0 ? f->pending - 1 : 0,
+        .last_inference_s = f->last_inference_s,
+        .last_tokens_per_second = f->last_tokens_per_second,
+        .last_device = f->last_device ? f->last_device->name : "",
+        .last_text = f->last_text,
+    };
+    for (size_t i = 0; i < f->n; i++) {
+        struct device *d = &f->devices[i];
+        device_count(d);
+        p->connected += d->mqtt && mqtt_connected(d->mqtt);
+        p->sent += d->seq;
+        p->published += d->counters.published;
+        p->acknowledged += d->counters.acknowledged;
+        p->waiting += d->counters.waiting;
+        p->dropped += d->counters.dropped;
+        p->resent += d->counters.resent;
+        p->reconnects += d->counters.reconnects;
+    }
+}
+
+static void report(struct fleet *f)
+{
+    struct fleet_progress p;
+    add_up(f, &p);
+    if (p.dropped > f->dropped_said)
+        log_warning("%llu messages dropped so far: a device keeps %zu while its broker is away",
+                    (unsigned long long)p.dropped, f->queue_max);
+    f->dropped_said = p.dropped;
+    if (f->o->on_progress)
+        f->o->on_progress(f->o->ctx, &p);
+}
+
+static void on_tick(void *ctx)
+{
+    struct fleet *f = (struct fleet *)ctx;
+    struct err e;
+    if (f->store && store_flush(f->store, &e))
+        log_error("store: %s", e.text);
+    report(f);
+    timer_start(f->tick, TICK_MS);
+}
+
+/* ---- the end ---- */
+
+static void finish_devices(struct fleet *f)
+{
+    if (f->finishing)
+        return;
+    f->finishing = true;
+    f->unfinished = f->n;
+    timer_start(f->guard, FINISH_MS + 500);
+    for (size_t i = 0; i < f->n; i++)
+        device_finish(&f->devices[i], FINISH_MS);
+}
+
+static void on_guard(void *ctx)
+{
+    struct fleet *f = (struct fleet *)ctx;
+    if (!f->finishing)
+        finish_devices(f);
+    else
+        loop_stop(f->loop);
+}
+
+static void stop(struct fleet *f, enum stop_reason reason)
+{
+    if (f->stop != NOT_STOPPED)
+        return;
+    f->stop = reason;
+    for (size_t i = 0; i < f->n; i++)
+        device_stop(&f->devices[i]);
+    timer_stop(f->duration);
+    timer_start(f->guard, WORKER_STOP_MS);
+    if (f->worker)
+        worker_stop(f->worker);
+    else
+        finish_devices(f);
+}
+
+void fleet_device_finished(struct fleet *f)
+{
+    if (--f->unfinished == 0 && (!f->worker || f->worker_stopped))
+        loop_stop(f->loop);
+}
+
+static void on_worker_stopped(void *ctx)
+{
+    struct fleet *f = (struct fleet *)ctx;
+    f->worker_stopped = true;
+    if (!f->finishing)
+        finish_devices(f);
+    else if (f->unfinished == 0)
+        loop_stop(f->loop);
+}
+
+static void on_duration(void *ctx)
+{
+    stop((struct fleet *)ctx, STOP_DONE);
+}
+
+static void on_signal(void *ctx, int number)
+{
+    struct fleet *f = (struct fleet *)ctx;
+    /* The private broker and its folder are the keeper's care; metrics files are always whole. */
+    if (f->stop == STOP_INTERRUPT && number == SIGINT)
+        _exit(130);
+    log_info("%s: ending", number == SIGINT ? "interrupted" : "told to end");
+    if (number == SIGINT && f->stop != NOT_STOPPED)
+        f->stop = STOP_INTERRUPT;
+    stop(f, number == SIGINT ? STOP_INTERRUPT : STOP_TERM);
+}
+
+/* ---- what devices ask for ---- */
+
+bool fleet_wants_inference(const struct fleet *f)
+{
+    return f->stop == NOT_STOPPED &&
+           (f->o->inferences == 0 || f->inferences + f->pending < f->o->inferences);
+}
+
+void fleet_queue(struct fleet *f, struct device *d)
+{
+    f->pending++;
+    worker_add(f->worker, d->job);
+}
+
+void fleet_device_connected(struct fleet *f, struct device *d)
+{
+    log_debug("%s: connected to %s:%d", d->name, f->host, f->port);
+    if (!d->away)
+        return;
+    d->away = false;
+    if (--f->n_away == 0)
+        log_info("connected to %s:%d%s", f->host, f->port, f->n > 1 ? ", all devices" : " again");
+}
+
+/* One line an outage, not one a device and attempt. */
+void fleet_device_away(struct fleet *f, struct device *d, const char *reason)
+{
+    bool first = !d->away && f->n_away == 0;
+    log_line(first ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "%s: broker %s:%d: %s; trying again",
+             d->name, f->host, f->port, reason);
+    if (!d->away)
+        f->n_away++;
+    d->away = true;
+}
+
+void fleet_keep(struct fleet *f, const char *topic, struct span payload)
+{
+    struct err e;
+    if (f->store && store_add(f->store, clock_utc_us(), topic, payload, &e))
+        log_error("store: %s", e.text);
+}
+
+static void remember_last(struct fleet *f, const struct device *d, const struct job *j)
+{
+    f->last_inference_s = j->seconds;
+    f->last_tokens_per_second = j->tokens_per_second;
+    f->last_device = d;
+    size_t n = j->text.n < TEXT_SHOWN_MAX ? j->text.n : TEXT_SHOWN_MAX;
+    n -= utf8_incomplete_tail(span_of(buf_cstr(&j->text), n));
+    snprintf(f->last_text, sizeof f->last_text, "%.*s", (int)n, buf_cstr(&j->text));
+}
+
+static void on_job_done(void *ctx, struct job *j)
+{
+    struct fleet *f = (struct fleet *)ctx;
+    struct device *d = (struct device *)j->owner;
+    f->pending--;
+    if (j->state != JOB_CANCELLED) {
+        f->inferences++;
+        f->errors += j->state == JOB_FAILED;
+        if (j->state == JOB_GOOD)
+            remember_last(f, d, j);
+    }
+    device_take(d);
+    report(f);
+    if (f->o->inferences && f->inferences >= f->o->inferences)
+        stop(f, STOP_DONE);
+}
+
+/* On the worker's thread: nobody else touches the logs by then. */
+static void save_metrics(void *ctx)
+{
+    struct fleet *f = (struct fleet *)ctx;
+    struct err e;
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->devices[i].log && metric_log_save(f->devices[i].log, &e))
+            log_error("metrics of %s: %s", f->devices[i].name, e.text);
+    }
+}
+
+/* ---- the run ---- */
+
+static int start(struct fleet *f, struct err *e)
+{
+    struct worker_options w = {
+        .shared = &f->shared,
+        .loop = f->loop,
+        .on_done = on_job_done,
+        .on_exit = save_metrics,
+        .on_stopped = on_worker_stopped,
+        .ctx = f,
+    };
+    int rc = timer_open(&f->tick, f->loop, on_tick, f, e);
+    if (!rc)
+        rc = timer_open(&f->duration, f->loop, on_duration, f, e);
+    if (!rc)
+        rc = timer_open(&f->guard, f->loop, on_guard, f, e);
+    for (size_t i = 0; !rc && i < f->n; i++)
+        rc = device_open(&f->devices[i], e);
+    if (!rc && f->has_llm)
+        rc = worker_open(&f->worker, &w, e);
+    if (!rc)
+        rc = loop_signals(f->loop, on_signal, f, e);
+    if (rc)
+        return rc;
+    f->start_ns = clock_mono_ns();
+    timer_start(f->tick, TICK_MS);
+    if (f->o->duration_s > 0)
+        timer_start(f->duration, (uint64_t)(f->o->duration_s * 1e3) + 1);
+    for (size_t i = 0; i < f->n; i++)
+        device_start(&f->devices[i]);
+    return 0;
+}
+
+static void announce(struct fleet *f)
+{
+    char address[320];
+    snprintf(address, sizeof address, strchr(f->host, ':') ? "mqtt%s://[%s]:%d" : "mqtt%s://%s:%d",
+             !f->broker && settings_text(f->o->settings, SET_MQTT_CA_FILE)[0] ? "s" : "", f->host,
+             f->port);
+    if (f->o->on_start)
+        f->o->on_start(f->o->ctx, address, f->broker != NULL);
+}
+
+static void close_all(struct fleet *f)
+{
+    worker_close(&f->worker);
+    for (size_t i = 0; i < f->n; i++)
+        device_close(&f->devices[i]);
+    timer_close(&f->tick);
+    timer_close(&f->duration);
+    timer_close(&f->guard);
+}
+
+static int fill_device(struct fleet_device *out, const struct device *d)
+{
+    const struct mqtt_counters *c = &d->counters;
+    uint64_t good = d->inferences - d->errors;
+    bool written = d->log && metric_log_count(d->log) > 0;
+    *out = (struct fleet_device){
+        .name = strdup(d->name),
+        .id = strdup(d->id),
+        .metrics_file = strdup(written ? metric_log_path(d->log) : ""),
+        .sent = d->seq,
+        .published = c->published,
+        .acknowledged = c->acknowledged,
+        .waiting = c->waiting,
+        .dropped = c->dropped,
+        .resent = c->resent,
+        .inferences = d->inferences,
+        .errors = d->errors,
+        .skipped = d->skipped,
+        .avg_ms = good ? d->seconds * 1e3 / (double)good : 0,
+        .tokens_per_second = d->decode_ns ? (double)d->tokens / ((double)d->decode_ns / 1e9) : 0,
+        .energy_j = d->energy_j,
+    };
+    return out->name && out->id && out->metrics_file ? 0 : ERR_NOMEM;
+}
+
+static int fill_result(struct fleet *f, struct fleet_result *r, struct err *e)
+{
+    r->devices = (struct fleet_device *)calloc(f->n, sizeof *r->devices);
+    if (!r->devices)
+        return err_set(e, ERR_NOMEM, "result of the fleet: no memory");
+    r->n_devices = f->n;
+    add_up(f, &r->total);
+    r->total.last_device = r->total.last_text = "";
+    if (f->has_llm) {
+        snprintf(r->energy_source, sizeof r->energy_source, "%s",
+                 energy_source_name(meter_energy_source(f->shared.meter)));
+        snprintf(r->compute_device, sizeof r->compute_device, "%s", f->shared.info.device);
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        if (fill_device(&r->devices[i], &f->devices[i]))
+            return err_set(e, ERR_NOMEM, "result of the fleet: no memory");
+    }
+    return 0;
+}
+
+void fleet_result_release(struct fleet_result *r)
+{
+    for (size_t i = 0; r->devices && i < r->n_devices; i++) {
+        free(r->devices[i].name);
+        free(r->devices[i].id);
+        free(r->devices[i].metrics_file);
+    }
+    free(r->devices);
+    *r = (struct fleet_result){.n_devices = 0};
+}
+
+int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct err *e)
+{
+    struct fleet f;
+    int rc = fleet_setup(&f, o, e);
+    if (rc)
+        goto done;
+    rc = start(&f, e);
+    if (!rc) {
+        announce(&f);
+        loop_run(f.loop);
+    }
+    close_all(&f);
+    if (rc)
+        goto done;
+    if (f.store)
+        rc = store_flush(f.store, e);
+    if (result && !rc)
+        rc = fill_result(&f, result, e);
+    uint64_t waiting = 0;
+    for (size_t i = 0; i < f.n; i++)
+        waiting += f.devices[i].counters.waiting;
+    if (waiting)
+        log_warning("%llu messages were not acknowledged by the broker",
+                    (unsigned long long)waiting);
+    if (!rc && f.stop == STOP_INTERRUPT)
+        rc = ERR_CANCELLED;
+done:
+    fleet_release(&f);
+    return rc;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns what happens between a due message and its record: prompt, generation between two readings
+ * of the meter, the record, the payloads. Runs on the worker's thread, and so do the files of a
+ * metric_log: a slow disk holds up analyses, never telemetry. */
+#include "fleet/inference.h"
+
+#include <math.h>
+
+#define MIB 1048576.0
+
+enum { PROMPT_MAX = 1 << 20 };
+
+int inference_configure(struct inference_shared *s, const struct settings *settings, struct err *e)
+{
+    struct wattle_request *r = &s->request;
+    wattle_request_init(r);
+    r->max_length = (int32_t)settings_int(settings, SET_LLM_MAX_LENGTH);
+    r->max_new_tokens = (int32_t)settings_int(settings, SET_LLM_MAX_NEW_TOKENS);
+    r->temperature = (float)settings_float(settings, SET_LLM_TEMPERATURE);
+    r->top_k = (int32_t)settings_int(settings, SET_LLM_TOP_K);
+    r->top_p = (float)settings_float(settings, SET_LLM_TOP_P);
+    r->min_p = (float)settings_float(settings, SET_LLM_MIN_P);
+    r->repetition_penalty = (float)settings_float(settings, SET_LLM_REPETITION_PENALTY);
+    s->seed = settings_text(settings, SET_LLM_SEED)[0]
+                  ? (uint64_t)settings_int(settings, SET_LLM_SEED)
+                  : rng_entropy();
+    buf_init(&s->stop_text, 1 << 16);
+    buf_str(&s->stop_text, settings_text(settings, SET_LLM_STOP));
+    int rc = buf_check(&s->stop_text, "LLM_STOP", e);
+    if (rc)
+        return rc;
+    for (char *at = s->stop_text.p, *end; at; at = end) {
+        end = strchr(at, '\n');
+        if (end)
+            *end++ = '\0';
+        if (!at[0])
+            continue;
+        if (r->n_stop == STOPS_MAX)
+            return err_set(e, ERR_USAGE, "LLM_STOP: more than %d lines", STOPS_MAX);
+        s->stops[r->n_stop++] = at;
+    }
+    r->stop = s->stops;
+    return 0;
+}
+
+void job_init(struct job *j)
+{
+    *j = (struct job){.state = JOB_FREE};
+    buf_init(&j->telemetry, PAYLOAD_MAX);
+    buf_init(&j->analysis, PAYLOAD_MAX);
+    buf_init(&j->metrics, PAYLOAD_MAX);
+    buf_init(&j->summary, PAYLOAD_MAX);
+    buf_init(&j->text, PAYLOAD_MAX);
+}
+
+void job_release(struct job *j)
+{
+    buf_release(&j->telemetry);
+    buf_release(&j->analysis);
+    buf_release(&j->metrics);
+    buf_release(&j->summary);
+    buf_release(&j->text);
+}
+
+/* ---- the measured part ---- */
+
+struct span_of_work {
+    struct inference_shared *shared;
+    uint64_t start_ns; /* 0: its turn has not come */
+};
+
+static void on_start(void *ctx)
+{
+    struct span_of_work *w = (struct span_of_work *)ctx;
+    w->start_ns = clock_mono_ns();
+    meter_begin(w->shared->meter);
+}
+
+static bool keep_going(void *ctx)
+{
+    return !atomic_load(&((struct span_of_work *)ctx)->shared->cancelled);
+}
+
+/* The same device, message and LLM_SEED give the same answer; two messages don't share one. */
+static uint64_t seed_of(const struct inference_shared *s, const struct job *j)
+{
+    struct rng r;
+    uint64_t id = 14695981039346656037ULL; /* FNV-1a */
+    for (const char *p = j->device_id; *p; p++)
+        id = (id ^ (unsigned char)*p) * 1099511628211ULL;
+    rng_seed(&r, s->seed ^ id ^ (j->seq << 32 | j->seq >> 32));
+    return rng_u64(&r);
+}
+
+struct outcome {
+    int rc;
+    struct err e;
+    struct wattle_result result;
+    struct meter_sample sample;
+    bool measured;
+    double queue_ms;
+};
+
+static void generate(struct inference_shared *s, const struct job *j, struct outcome *o)
+{
+    struct buf system, user;
+    struct span_of_work work = {s, 0};
+    struct wattle_message messages[2];
+    struct wattle_request r = s->request;
+    buf_init(&system, PROMPT_MAX);
+    buf_init(&user, PROMPT_MAX);
+    o->rc = prompt_render(s->prompt, &j->reading, j->device_id, &system, &user, &o->e);
+    if (o->rc)
+        goto done;
+    r.messages = messages;
+    if (system.n)
+        messages[r.n_messages++] = (struct wattle_message){"system", buf_cstr(&system)};
+    messages[r.n_messages++] = (struct wattle_message){"user", buf_cstr(&user)};
+    r.seed = seed_of(s, j);
+    r.on_start = on_start;
+    r.keep_going = keep_going;
+    r.context = &work;
+    o->rc = wattle_generate(s->model, &r, &o->result, o->e.text, sizeof o->e.text);
+    if (work.start_ns) {
+        meter_end(s->meter, &o->sample);
+        o->measured = true;
+        o->queue_ms = (double)(work.start_ns - j->due_ns) / 1e6;
+    }
+done:
+    buf_release(&system);
+    buf_release(&user);
+}
+
+/* ---- the record ---- */
+
+static void record_begin(struct metric_record *m, const struct inference_shared *s,
+                         const struct job *j)
+{
+    *m = (struct metric_record){
+        .utc_us = clock_utc_us(),
+        .device_id = j->device_id,
+        .model_name = s->model_name,
+        .inference_time_s = NAN,
+        .memory_used_mb = NAN,
+        .memory_total_mb = NAN,
+        .memory_private_mb = NAN,
+        .memory_shared_mb = NAN,
+        .cpu_percent_avg = NAN,
+        .energy_mj = NAN,
+        .energy_source = energy_source_name(meter_energy_source(s->meter)),
+        .compute_device = s->info.device,
+        .time_to_first_token_ms = NAN,
+        .prefill_ms = NAN,
+        .decode_ms = NAN,
+        .queue_ms = NAN,
+        .tokens_per_second = NAN,
+        .joules_per_token = NAN,
+        .quantization = s->info.quantization,
+        .threads = s->info.threads,
+        .batch_size = 1,
+        .finish_reason = "error",
+        .throttled_ms = NAN,
+        .frequency_mhz = NAN,
+        .temperature_c = NAN,
+    };
+}
+
+/* Time is the meter's, so that the estimate's formula holds on the fields that are published. */
+static void record_measured(struct metric_record *m, const struct outcome *o)
+{
+    const struct meter_sample *p = &o->sample;
+    const struct wattle_result *r = &o->result;
+    const struct wattle_usage *u = &r->usage;
+    m->inference_time_s = p->seconds;
+    m->memory_used_mb =
+        ((double)u->kv_bytes + (double)u->scratch_bytes + (double)p->peak_growth_bytes) / MIB;
+    m->memory_total_mb = (double)p->rss_bytes / MIB;
+    m->memory_private_mb = (double)p->private_bytes / MIB;
+    m->memory_shared_mb = (double)p->shared_bytes / MIB;
+    m->cpu_percent_avg = p->cpu_percent_avg;
+    m->cpu_percent_samples = p->cpu_percent_samples;
+    m->energy_mj = p->energy_j * 1e3;
+    m->energy_source = energy_source_name(p->energy_source);
+    m->prompt_length = r->prompt_characters;
+    m->response_length = r->text_characters;
+    m->prompt_tokens = u->prompt_tokens;
+    m->cached_tokens = u->cached_tokens;
+    m->completion_tokens = u->completion_tokens;
+    m->time_to_first_token_ms = (double)u->first_token_ns / 1e6;
+    m->prefill_ms = (double)u->prefill_ns / 1e6;
+    m->decode_ms = (double)u->decode_ns / 1e6;
+    m->queue_ms = o->queue_ms;
+    if (u->decode_ns)
+        m->tokens_per_second = (double)u->completion_tokens / ((double)u->decode_ns / 1e9);
+    if (u->completion_tokens)
+        m->joules_per_token = p->energy_j / u->completion_tokens;
+    m->threads = u->threads;
+    m->finish_reason = r->finish == WATTLE_FINISH_STOP ? "stop" : "length";
+    m->throttled_ms = p->throttled_ms;
+    m->frequency_mhz = p->frequency_mhz;
+    m->temperature_c = p->temperature_c;
+}
+
+/* ---- the payloads ---- */
+
+/* The telemetry goes in as it was sent, byte for byte: hence no json_writer. */
+static void write_analysis(struct job *j, uint64_t utc_us)
+{
+    char stamp[CLOCK_ISO_SIZE];
+    struct buf *b = &j->analysis;
+    clock_iso(utc_us, stamp);
+    buf_str(b, "{\"device_id\":");
+    json_quote(b, span_str(j->device_id));
+    buf_printf(b, ",\"timestamp\":\"%s\",\"analysis\":", stamp);
+    json_quote(b, buf_view(&j->text));
+    buf_str(b, ",\"telemetry\":");
+    buf_span(b, buf_view(&j->telemetry));
+    buf_char(b, '}');
+}
+
+static void write_metrics(struct job *j, const struct metric_record *m)
+{
+    struct json_writer w;
+    json_write_init(&w, &j->metrics, 0);
+    metric_record_write(&w, m);
+    json_write_init(&w, &j->summary, 0);
+    metric_log_summary(j->log, &w);
+}
+
+void inference_run(struct inference_shared *s, struct job *j)
+{
+    struct outcome o = {.rc = 0};
+    struct metric_record m;
+    struct err e;
+    buf_clear(&j->analysis);
+    buf_clear(&j->metrics);
+    buf_clear(&j->summary);
+    buf_clear(&j->text);
+    j->seconds = j->tokens_per_second = j->energy_j = 0;
+    j->tokens = 0;
+    j->decode_ns = 0;
+    j->error.text[0] = '\0';
+    if (atomic_load(&s->cancelled)) {
+        j->state = JOB_CANCELLED;
+        return;
+    }
+    generate(s, j, &o);
+    if (o.rc == WATTLE_ECANCELLED) {
+        j->state = JOB_CANCELLED;
+        goto done;
+    }
+    record_begin(&m, s, j);
+    if (o.rc == 0 && o.measured) {
+        record_measured(&m, &o);
+        buf_put(&j->text, o.result.text, o.result.text_bytes);
+        write_analysis(j, m.utc_us);
+        j->seconds = m.inference_time_s;
+        j->tokens = m.completion_tokens;
+        j->decode_ns = o.result.usage.decode_ns;
+        j->tokens_per_second = isfinite(m.tokens_per_second) ? m.tokens_per_second : 0;
+        j->energy_j = o.sample.energy_j;
+        j->state = JOB_GOOD;
+    } else {
+        j->error = o.e;
+        m.error = j->error.text;
+        j->state = JOB_FAILED;
+    }
+    if (metric_log_add(j->log, &m, &e))
+        log_error("metrics of %s: %s", j->device_id, e.text);
+    write_metrics(j, &m);
+done:
+    wattle_result_release(&o.result);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* One measured inference. Private to fleet/. */
+#ifndef WATTLE_FLEET_INFERENCE_H
+#define WATTLE_FLEET_INFERENCE_H
+
+#include "meter/meter.h"
+#include "metrics/metrics.h"
+#include "settings/settings.h"
+#include "telemetry/telemetry.h"
+
+#include <wattle.h>
+
+#include <stdatomic.h>
+
+enum { PAYLOAD_MAX = 4 << 20, STOPS_MAX = 16 };
+
+/* What all inferences of a fleet share; immutable but for cancelled. */
+struct inference_shared {
+    struct wattle_model *model;
+    struct wattle_model_info info;
+    const char *model_name; /* as the user named it */
+    struct prompt *prompt;
+    struct meter *meter;
+    struct wattle_request request; /* the sampling part */
+    const char *stops[STOPS_MAX];
+    struct buf stop_text;
+    uint64_t seed;
+    atomic_bool cancelled;
+};
+
+/* seed, sampling and limits from the settings. ERR_USAGE: LLM_STOP has too many lines. */
+int inference_configure(struct inference_shared *s, const struct settings *settings, struct err *e);
+
+enum job_state {
+    JOB_FREE,
+    JOB_BUSY, /* the worker's: waiting or running */
+    JOB_GOOD,
+    JOB_FAILED,
+    JOB_CANCELLED
+};
+
+/* One analysis of one message. The loop fills the first part and takes the second; between
+ * worker_add and the done callback it is the worker's. */
+struct job {
+    struct job *next;
+    void *owner; /* struct device */
+    enum job_state state;
+
+    const char *device_id;
+    struct metric_log *log;
+    uint64_t number; /* of the fleet's inferences: makes the seed differ */
+    struct reading reading;
+    uint64_t seq;
+    struct buf telemetry; /* the message's payload */
+    uint64_t due_ns;      /* monotonic */
+
+    struct buf analysis, metrics, summary; /* payloads; analysis is empty after a failure */
+    struct buf text;
+    double seconds, tokens_per_second, energy_j;
+    int32_t tokens;
+    uint64_t decode_ns;
+    struct err error;
+};
+
+void job_init(struct job *j);
+void job_release(struct job *j);
+/* Runs it, adds its record to the log and writes the payloads. Leaves state GOOD, FAILED or
+ * CANCELLED (no record then). */
+void inference_run(struct inference_shared *s, struct job *j);
+
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns everything that a fleet needs before its first message: dataset, prompt, model, meter,
+ * store, broker, the devices' names and files. A wrong value is an error here, not later. */
+#include "fleet/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    QUEUE_ALL = 1000000, /* messages that all devices together keep while the broker is away, … */
+    QUEUE_MIN = 200,     /* … a device at least these, … */
+    QUEUE_MAX = 20000,   /* … and at most these: 8 hours of the usual interval */
+    FILES_EACH = 4,      /* a connection's socket, and libmosquitto's pair beside it */
+    FILES_OTHER = 100,
+    PASSWORD_MAX = 65536,
+    PATH_SIZE = 4096,
+    OFFSET_STEP = 997, /* rows between the beginnings of two devices that replay the same rows */
+};
+
+/* ---- the list of devices with an LLM ---- */
+
+static struct span trim(struct span s)
+{
+    while (s.n && s.p[0] == ' ')
+        s = span_sub(s, 1, s.n);
+    while (s.n && s.p[s.n - 1] == ' ')
+        s.n--;
+    return s;
+}
+
+int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct err *e)
+{
+    struct span rest = span_str(list);
+    for (bool more = true; more;) {
+        const uint8_t *comma = rest.n ? (const uint8_t *)memchr(rest.p, ',', rest.n) : NULL;
+        size_t length = comma ? (size_t)(comma - rest.p) : rest.n;
+        struct span part = trim(span_sub(rest, 0, length));
+        int64_t number = 0;
+        if (!num_parse_i64(part, &number) || number < 1 || (uint64_t)number > n)
+            return err_set(e, ERR_USAGE,
+                           "--llm-devices '%s': '%.*s' is no device, expected numbers from 1 to "
+                           "%zu with commas between",
+                           list, SPAN_FMT(part), n);
+        if (on)
+            on[number - 1] = 1;
+        more = comma != NULL;
+        rest = span_sub(rest, length + 1, rest.n);
+    }
+    return 0;
+}
+
+/* ---- files ---- */
+
+/* The dataset that we bring lies beside us in a checkout, or where it was installed. */
+static int find_dataset(const char *given, char *path, size_t size, struct err *e)
+{
+    static const char *const beside[] = {"/../data", "/../../data", "/../share/wattle"};
+    static const char *const name = "telemetry-24h.csv";
+    char folder[PATH_SIZE];
+    if (given[0]) {
+        snprintf(path, size, "%s", given);
+        return 0;
+    }
+    snprintf(path, size, "data/%s", name);
+    if (access(path, R_OK) == 0)
+        return 0;
+    ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    folder[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = '\0';
+    for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
+        int length = snprintf(path, size, "%s%s/%s", folder, beside[i], name);
+        if (length > 0 && (size_t)length < size && access(path, R_OK) == 0)
+            return 0;
+    }
+    return err_set(e, ERR_NOTFOUND,
+                   "DATASET_PATH: not given, and '%s' is neither in ./data nor beside the program",
+                   name);
+}
+
+static int open_dataset(struct fleet *f, struct err *e)
+{
+    char path[2 * PATH_SIZE];
+    int rc = find_dataset(settings_text(f->o->settings, SET_DATASET_PATH), path, sizeof path, e);
+    if (!rc)
+        rc = dataset_open(&f->dataset, path, e);
+    if (!rc)
+        log_info("Dataset '%s': %zu rows of %zu devices, %zu skipped; temp is °C", path,
+                 dataset_rows(f->dataset), dataset_devices(f->dataset),
+                 dataset_skipped(f->dataset));
+    return rc;
+}
+
+static int read_password(struct fleet *f, struct err *e)
+{
+    const char *file = settings_text(f->o->settings, SET_MQTT_PASSWORD_FILE);
+    buf_init(&f->password, PASSWORD_MAX);
+    if (!file[0]) {
+        buf_str(&f->password, settings_text(f->o->settings, SET_MQTT_PASSWORD));
+        return buf_check(&f->password, "MQTT_PASSWORD", e);
+    }
+    int rc = file_read(file, &f->password, e);
+    if (rc)
+        return err_wrap(e, rc, "MQTT_PASSWORD_FILE");
+    /* Editors and echo end a file with a newline, which nobody means. */
+    size_t n = f->password.n;
+    while (n && (f->password.p[n - 1] == '\n' || f->password.p[n - 1] == '\r'))
+        n--;
+    buf_truncate(&f->password, n);
+    if (n && memchr(f->password.p, '\0', n))
+        return err_set(e, ERR_USAGE, "MQTT_PASSWORD_FILE '%s': holds a NUL byte", file);
+    return 0;
+}
+
+/* ---- the model ---- */
+
+static int open_model(struct fleet *f, struct err *e)
+{
+    const struct settings *s = f->o->settings;
+    struct inference_shared *h = &f->shared;
+    struct wattle_model_options o = {
+        .path = f->o->model_path,
+        .threads = (int)settings_int(s, SET_LLM_THREADS),
+        .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
+        .isa = settings_text(s, SET_WATTLE_ISA)[0] ? settings_text(s, SET_WATTLE_ISA) : NULL,
+    };
+    struct meter_options m = {
+        .sysroot = settings_text(s, SET_WATTLE_SYSROOT),
+        .idle_w = settings_float(s, SET_POWER_IDLE_W),
+        .max_w = settings_float(s, SET_POWER_MAX_W),
+    };
+    int rc = prompt_open(&h->prompt, settings_text(s, SET_LLM_PROMPT_FILE), e);
+    if (!rc)
+        rc = inference_configure(h, s, e);
+    if (!rc)
+        rc = wattle_model_open(&h->model, &o, e->text, sizeof e->text);
+    if (!rc)
+        rc = meter_open(&h->meter, &m, e);
+    if (rc)
+        return rc;
+    h->model_name = settings_text(s, SET_LLM_MODEL_NAME);
+    wattle_model_info(h->model, &h->info);
+    f->loading = (struct metric_loading){
+        .model_name = h->model_name,
+        .path = f->o->model_path,
+        .quantization = h->info.quantization,
+        .compute_device = h->info.device,
+        .isa = h->info.isa,
+        .load_seconds = h->info.load_seconds,
+        .file_bytes = h->info.file_bytes,
+        .threads = h->info.threads,
+    };
+    log_info("Compute device: %s", h->info.device);
+    log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s", h->model_name,
+             h->info.load_seconds, h->info.architecture, h->info.quantization, h->info.threads,
+             h->info.isa);
+    return 0;
+}
+
+/* ---- broker and limits ---- */
+
+static int open_broker(struct fleet *f, struct err *e)
+{
+    const struct settings *s = f->o->settings;
+    f->host = settings_text(s, SET_MQTT_BROKER);
+    f->port = (int)settings_int(s, SET_MQTT_PORT);
+    if (f->o->single || (settings_given(s, SET_MQTT_BROKER) && f->host[0]))
+        return read_password(f, e);
+    int rc = broker_open(&f->broker, e);
+    if (rc)
+        return rc;
+    f->host = "127.0.0.1";
+    f->port = broker_port(f->broker);
+    return 0;
+}
+
+static int allow_files(size_t n_devices, struct err *e)
+{
+    struct rlimit l;
+    rlim_t need = (rlim_t)n_devices * FILES_EACH + FILES_OTHER;
+    if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == RLIM_INFINITY || l.rlim_cur >= need)
+        return 0;
+    if (l.rlim_max != RLIM_INFINITY && l.rlim_max < need)
+        return err_set(e, ERR_LIMIT,
+                       "%zu devices need %llu open files, the system allows %llu (ulimit -n)",
+                       n_devices, (unsigned long long)need, (unsigned long long)l.rlim_max);
+    l.rlim_cur = need;
+    setrlimit(RLIMIT_NOFILE, &l);
+    return 0;
+}
+
+/* ---- devices ---- */
+
+static int name_device(struct fleet *f, size_t i, struct err *e)
+{
+    struct device *d = &f->devices[i];
+    const struct settings *s = f->o->settings;
+    if (f->o->single) {
+        int rc = device_name_check(settings_text(s, SET_DEVICE_NAME), e);
+        if (!rc)
+            rc = device_id_check(settings_text(s, SET_DEVICE_ID), e);
+        if (rc)
+            return rc;
+        snprintf(d->name, sizeof d->name, "%s", settings_text(s, SET_DEVICE_NAME));
+        snprintf(d->id, sizeof d->id, "%s", settings_text(s, SET_DEVICE_ID));
+    } else {
+        snprintf(d->name, sizeof d->name, "edge-device-%02zu", i + 1);
+        fleet_device_id(f->dataset, i + 1, d->id);
+    }
+    dataset_walk_init(&d->walk, f->dataset, d->id, 0);
+    if (d->walk.fallback && f->o->single)
+        log_warning("DEVICE_ID '%s' is not in the dataset: the rows of '%s' are replayed", d->id,
+                    dataset_device(f->dataset, d->walk.device));
+    else if (d->walk.fallback)
+        dataset_walk_init(&d->walk, f->dataset, d->id, i * OFFSET_STEP);
+    return 0;
+}
+
+static int open_log(struct fleet *f, struct device *d, struct err *e)
+{
+    const struct settings *s = f->o->settings;
+    bool own_folder = f->o->single && settings_given(s, SET_METRICS_DIR);
+    d->job = (struct job *)malloc(sizeof *d->job);
+    if (!d->job)
+        return err_set(e, ERR_NOMEM, "device '%s': no memory", d->name);
+    job_init(d->job);
+    int rc = metric_log_open(&d->log, settings_text(s, SET_METRICS_DIR),
+                             own_folder ? NULL : d->name, d->id, &f->loading, e);
+    d->job->owner = d;
+    d->job->device_id = d->id;
+    d->job->log = d->log;
+    return rc;
+}
+
+static int make_devices(struct fleet *f, const unsigned char *llm, struct err *e)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        struct device *d = &f->devices[i];
+        d->fleet = f;
+        d->llm = llm[i];
+        int rc = name_device(f, i, e);
+        if (!rc && d->llm)
+            rc = open_log(f, d, e);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int choose_llm_devices(struct fleet *f, unsigned char *llm, struct err *e)
+{
+    bool enabled = settings_bool(f->o->settings, SET_ENABLE_LLM);
+    const char *list = f->o->llm_devices;
+    if (list && !enabled)
+        return err_set(e, ERR_USAGE, "--llm-devices '%s': needs --enable-llm", list);
+    if (list)
+        return fleet_parse_devices(list, f->n, llm, e);
+    memset(llm, enabled, f->n);
+    return 0;
+}
+
+int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e)
+{
+    const struct settings *s = o->settings;
+    *f = (struct fleet){.o = o, .n = o->n_devices};
+    settings_interval(s, &f->interval_min_s, &f->interval_max_s);
+    f->rate = settings_float(s, SET_RATE);
+    f->interval = (uint64_t)settings_int(s, SET_LLM_INFERENCE_INTERVAL);
+    f->queue_max = QUEUE_ALL / f->n;
+    f->queue_max = f->queue_max < QUEUE_MIN   ? QUEUE_MIN
+                   : f->queue_max > QUEUE_MAX ? QUEUE_MAX
+                                              : f->queue_max;
+    unsigned char *llm = (unsigned char *)calloc(f->n, 1);
+    f->devices = (struct device *)calloc(f->n, sizeof *f->devices);
+    int rc = llm && f->devices ? 0 : err_set(e, ERR_NOMEM, "%zu devices: no memory", f->n);
+    if (!rc)
+        rc = choose_llm_devices(f, llm, e);
+    for (size_t i = 0; !rc && i < f->n; i++)
+        f->has_llm |= llm[i];
+    if (!rc)
+        rc = allow_files(f->n, e);
+    if (!rc)
+        rc = open_dataset(f, e);
+    if (!rc)
+        log_info("LLM Inference: %s", f->has_llm ? "Enabled" : "Disabled");
+    if (!rc && f->has_llm)
+        rc = open_model(f, e);
+    if (!rc && o->store)
+        rc = store_open(&f->store, o->store, e);
+    if (!rc)
+        rc = make_devices(f, llm, e);
+    if (!rc)
+        rc = open_broker(f, e);
+    if (!rc)
+        rc = loop_open(&f->loop, e);
+    free(llm);
+    return rc;
+}
+
+void fleet_release(struct fleet *f)
+{
+    for (size_t i = 0; f->devices && i < f->n; i++) {
+        struct device *d = &f->devices[i];
+        metric_log_close(&d->log);
+        if (d->job)
+            job_release(d->job);
+        free(d->job);
+    }
+    free(f->devices);
+    loop_close(&f->loop);
+    broker_close(&f->broker);
+    store_close(&f->store);
+    dataset_close(&f->dataset);
+    prompt_close(&f->shared.prompt);
+    buf_release(&f->shared.stop_text);
+    buf_release(&f->password);
+    meter_close(&f->shared.meter);
+    wattle_model_close(&f->shared.model);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* A running fleet and its devices. Private to fleet/; all of it is the loop's thread's, except the
+ * jobs that the worker has. */
+#ifndef WATTLE_FLEET_STATE_H
+#define WATTLE_FLEET_STATE_H
+
+#include "fleet/fleet.h"
+#include "fleet/worker.h"
+
+enum { TEXT_SHOWN_MAX = 400 };
+
+struct device {
+    struct fleet *fleet;
+    char name[DEVICE_NAME_MAX + 1], id[DEVICE_ID_MAX + 1];
+    bool llm;
+    struct mqtt *mqtt;
+    struct mqtt_counters counters; /* the last ones, kept after mqtt is closed */
+    bool away;                     /* its connection was lost, or never came */
+    struct timer *timer;
+    struct dataset_walk walk;
+    struct rng rng;
+    uint64_t due_ns; /* of the next message */
+    uint64_t seq;    /* of the last one */
+    struct metric_log *log;
+    struct job *job; /* NULL without LLM */
+    uint64_t inferences, errors, skipped;
+    double seconds, energy_j; /* sums over good inferences */
+    uint64_t tokens, decode_ns;
+};
+
+enum stop_reason { NOT_STOPPED, STOP_DONE, STOP_TERM, STOP_INTERRUPT, STOP_FAILED };
+
+struct fleet {
+    const struct fleet_options *o;
+    struct loop *loop;
+    struct broker *broker; /* the private one, or NULL */
+    const char *host;
+    int port;
+    struct buf password;
+    struct dataset *dataset;
+    struct store *store;
+    bool has_llm;
+    struct inference_shared shared;
+    struct metric_loading loading;
+    struct worker *worker;
+    struct device *devices;
+    size_t n;
+    size_t queue_max; /* of each device's MQTT client */
+    double interval_min_s, interval_max_s, rate;
+    uint64_t interval; /* LLM_INFERENCE_INTERVAL */
+
+    struct timer *tick, *duration, *guard;
+    uint64_t start_ns;
+    uint64_t inferences, errors, skipped, pending;
+    size_t n_away;
+    uint64_t dropped_said;
+    double last_inference_s, last_tokens_per_second;
+    const struct device *last_device;
+    char last_text[TEXT_SHOWN_MAX + 1];
+
+    enum stop_reason stop;
+    bool worker_stopped, finishing;
+    size_t unfinished; /* MQTT clients that have not said goodbye */
+};
+
+/* setup.c: everything that can be wrong is found here, before a device starts. */
+int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e);
+void fleet_release(struct fleet *f); /* half-built is fine */
+
+/* device.c */
+int device_open(struct device *d, struct err *e); /* fleet, name, id, llm, log, job are set */
+void device_start(struct device *d);
+void device_stop(struct device *d); /* no more telemetry */
+/* Says offline, sends what waits, DISCONNECT; fleet_device_finished follows. */
+void device_finish(struct device *d, uint64_t timeout_ms);
+void device_take(struct device *d);  /* its job is done */
+void device_count(struct device *d); /* brings counters up to date */
+void device_close(struct device *d); /* the MQTT client and the timer */
+
+/* fleet.c, for device.c */
+bool fleet_wants_inference(const struct fleet *f);
+void fleet_queue(struct fleet *f, struct device *d);
+void fleet_device_connected(struct fleet *f, struct device *d);
+void fleet_device_away(struct fleet *f, struct device *d, const char *reason);
+void fleet_device_finished(struct fleet *f);
+/* Puts a published message into the store, if there is one. */
+void fleet_keep(struct fleet *f, const char *topic, struct span payload);
+
+#endif
