@@ -152,12 +152,13 @@ static size_t tidy(char *text, size_t n)
 void json_write_fixed(struct json_writer *w, double v, int decimals)
 {
     assert(decimals >= 0 && decimals <= 15);
-    if (!isfinite(v) || fabs(v) >= 1e21) { /* beyond: no decimals anyway, and no bound on digits */
+    if (!isfinite(v) || fabs(v) >= 1e15) { /* beyond: hardly a decimal left, and a reader would
+                                              take it for an integer that may be too big */
         json_write_f64(w, v);
         return;
     }
     begin_value(w);
-    char text[64]; /* 1 sign, 22 digits, a point of at most 16 bytes, 15 decimals */
+    char text[64]; /* a sign, 16 digits, a point of at most 16 bytes, 15 decimals */
     int n = snprintf(text, sizeof text, "%.*f", decimals, v);
     assert(n > 0 && (size_t)n < sizeof text);
     buf_put(w->out, text, tidy(text, (size_t)n));

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* codec/json.h and json_walk.h: what is read, what is refused and how the refusal is worded. */
+#include "codec/codec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static int parse(struct json **out, const char *bytes, size_t n, struct err *e)
+{
+    uint8_t *exact = malloc(n ? n : 1);
+    memcpy(exact, bytes, n);
+    int r = json_parse(out, span_of(exact, n), 1 << 20, "'f'", e);
+    free(exact);
+    return r;
+}
+
+static const struct {
+    const char *bytes;
+    size_t n;
+    const char *error; /* in the message */
+} bad[] = {
+#define BAD(bytes, error)              \
+    {                                  \
+        bytes, sizeof bytes - 1, error \
+    }
+    BAD("", "'f': empty"),
+    BAD(" ", "line 1"),
+    BAD("nan", "nan"),
+    BAD("[NaN]", "line 1, column"),
+    BAD("[Infinity]", "no JSON"),
+    BAD("[-]", "no JSON"),
+    BAD("[1,]", "no JSON"),
+    BAD("[1 2]", "no JSON"),
+    BAD("{\"a\":1,}", "no JSON"),
+    BAD("{a:1}", "no JSON"),
+    BAD("[01]", "no JSON"),
+    BAD("[0x10]", "no JSON"),
+    BAD("[1] x", "end of file expected"),
+    BAD("[1][2]", "end of file expected"),
+    BAD("{\"a\":1,\n \"a\":2}", "'f': line 2, column 4: key \"a\" stands twice"),
+    BAD("{\"x\":{\"long key \\\" \\\\\":1,\"long key \\\" \\\\\":1}}",
+        "key \"long key \\\" \\\\\" stands twice"),
+    BAD("[\"\\u0000\"]", "\\u0000 in a string"),
+    BAD("{\"\\u0000\":1}", "\\u0000 in a string"),
+    BAD("[\"a\0b\"]", "no JSON"),
+    BAD("[\"\xff\"]", "0xff"),
+    BAD("[\"\xed\xa0\x80\"]", "no JSON"),
+    BAD("[\"\\ud800\"]", "no JSON"),
+    BAD("[\"\n\"]", "no JSON"),
+    BAD("[9223372036854775808]", "a number beyond 64 bits"),
+    BAD("[-9223372036854775809]", "a number beyond 64 bits"),
+    BAD("[1e999]", "a number beyond 64 bits"),
+    BAD("[1", "line 1"),
+    BAD("\"a", "line 1"),
+    BAD("// c\n1", "no JSON"),
+};
+
+static void test_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct json *doc = NULL;
+        struct err e = {""};
+        assert_int_equal(parse(&doc, bad[i].bytes, bad[i].n, &e), ERR_FORMAT);
+        assert_null(doc);
+        if (!strstr(e.text, bad[i].error))
+            fail_msg("'%s' lacks '%s'", e.text, bad[i].error);
+        assert_null(strchr(e.text, '\n'));
+    }
+}
+
+static void test_depth(void **state)
+{
+    (void)state;
+    struct buf b;
+    struct json *doc = NULL;
+    struct err e;
+    buf_init(&b, 4 << 20);
+    for (int i = 0; i < JSON_DEPTH_MAX; i++)
+        buf_char(&b, '[');
+    for (int i = 0; i < JSON_DEPTH_MAX; i++)
+        buf_char(&b, ']');
+    assert_int_equal(parse(&doc, b.p, b.n, &e), 0);
+    json_close(&doc);
+    buf_clear(&b);
+    for (int i = 0; i < JSON_DEPTH_MAX; i++)
+        buf_str(&b, i % 2 ? "{\"a\":" : "[");
+    buf_str(&b, "[");
+    assert_int_equal(parse(&doc, b.p, b.n, &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, "nested deeper than 64 levels"));
+    buf_clear(&b);
+    for (int i = 0; i < 1000000; i++) /* would end the stack of a parser that recurses */
+        buf_str(&b, "[");
+    assert_int_equal(json_parse(&doc, buf_view(&b), SIZE_MAX, "deep", &e), ERR_FORMAT);
+    buf_clear(&b); /* brackets in strings are no nesting */
+    buf_str(&b, "[\"");
+    for (int i = 0; i < 100; i++)
+        buf_str(&b, "[{\\\"");
+    buf_str(&b, "\"]");
+    assert_int_equal(parse(&doc, b.p, b.n, &e), 0);
+    json_close(&doc);
+    buf_release(&b);
+}
+
+static void test_sizes(void **state)
+{
+    (void)state;
+    struct json *doc = NULL;
+    struct err e;
+    assert_int_equal(json_parse(&doc, span_str("[1,2]"), 4, "'g'", &e), ERR_LIMIT);
+    assert_string_equal(e.text, "'g': 5 bytes of JSON, expected at most 4");
+    struct buf b;
+    buf_init(&b, 16 << 20);
+    for (int i = 0; i < JSON_VALUES_MAX + 1; i++)
+        buf_str(&b, i ? ",1" : "[1");
+    buf_char(&b, ']');
+    assert_int_equal(json_parse(&doc, buf_view(&b), SIZE_MAX, "'g'", &e), ERR_LIMIT);
+    assert_null(doc);
+    buf_release(&b);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    struct json *doc = NULL;
+    struct err e;
+    const char *text =
+        " {\"z\":1,\"a\":[true,null,-9223372036854775808,1e5,\"\xc3\xa9\\n\"],\"m\":{}} ";
+    assert_int_equal(parse(&doc, text, strlen(text), &e), 0);
+    assert_int_equal(json_type_of(doc), JSON_OBJECT);
+    assert_int_equal(json_size(doc), 3);
+    const char *const order[] = {"z", "a", "m"};
+    size_t n = 0;
+    for (void *it = json_first(doc); it; it = json_next(doc, it)) {
+        assert_string_equal(json_key(it), order[n++]);
+        assert_non_null(json_value(it));
+    }
+    assert_int_equal(n, 3);
+    const struct json *a = json_get(doc, "a");
+    assert_int_equal(json_size(a), 5);
+    assert_true(json_bool(json_at(a, 0)));
+    assert_int_equal(json_type_of(json_at(a, 1)), JSON_NULL);
+    assert_true(json_int(json_at(a, 2)) == INT64_MIN);
+    assert_int_equal(json_type_of(json_at(a, 3)), JSON_REAL);
+    assert_true(json_number(json_at(a, 3)) == 1e5);
+    assert_int_equal(json_int(json_at(a, 3)), 0);
+    assert_true(span_is(json_string(json_at(a, 4)), "\xc3\xa9\n"));
+    assert_int_equal(json_string(json_at(a, 4)).p[3], 0);
+    /* what is not there or of another type is quiet */
+    assert_null(json_at(a, 5));
+    assert_null(json_at(doc, 0));
+    assert_null(json_get(a, "z"));
+    assert_null(json_get(NULL, "z"));
+    assert_null(json_first(a));
+    assert_null(json_first(NULL));
+    assert_int_equal(json_type_of(NULL), JSON_NULL);
+    assert_int_equal(json_size(NULL), 0);
+    assert_false(json_bool(a));
+    assert_true(json_number(a) == 0);
+    assert_int_equal(json_string(a).n, 0);
+    assert_string_equal(json_type_name(JSON_OBJECT), "an object");
+    json_close(&doc);
+    assert_null(doc);
+    json_close(&doc);
+}
+
+static void test_scalars(void **state)
+{
+    (void)state;
+    const char *const texts[] = {"1", "\"x\"", "null", "true", "\t1.5\r\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct json *doc = NULL;
+        struct err e;
+        assert_int_equal(parse(&doc, texts[i], strlen(texts[i]), &e), 0);
+        json_close(&doc);
+    }
+}
+
+static void test_locale(void **state)
+{
+    (void)state;
+    if (!setlocale(LC_ALL, "de_DE.UTF-8"))
+        skip();
+    struct json *doc = NULL;
+    struct err e;
+    int r = parse(&doc, "[21.75]", 7, &e);
+    setlocale(LC_ALL, "C");
+    assert_int_equal(r, 0);
+    assert_true(json_number(json_at(doc, 0)) == 21.75);
+    json_close(&doc);
+}
+
+/* ---- json_walk ---- */
+
+static const struct {
+    const char *text, *out; /* "key=value;", and "!" where it fails */
+} walks[] = {
+    {"{}", ""},
+    {" { \"a\" : 1 , \"b\":[1,{\"c\":\"]}\\\"\"}] } ", "\"a\"=1;\"b\"=[1,{\"c\":\"]}\\\"\"}];"},
+    {"[]", ""},
+    {"[1, [2,3] ,\"x\"]\n", "=1;=[2,3];=\"x\";"},
+    {"[1,2", "=1;=2;!"},
+    {"[1,]", "=1;!"},
+    {"[,1]", "!"},
+    {"[1 2]", "=1;!"},
+    {"[1]x", "=1;!"},
+    {"[1}", "=1;!"},
+    {"[[1,2]", "=[1,2];!"},
+    {"[[1", "!"},
+    {"[\"a", "!"},
+    {"[\"a\\", "!"},
+    {"{\"a\"}", "!"},
+    {"{\"a\":}", "!"},
+    {"{a:1}", "!"},
+    {"{\"a\":1,}", "\"a\"=1;!"},
+};
+
+static void test_walk(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof walks / sizeof *walks; i++) {
+        size_t n = strlen(walks[i].text);
+        char *exact = malloc(n);
+        memcpy(exact, walks[i].text, n);
+        enum json_type type =
+            strchr(walks[i].text, '{') && !strchr("[", walks[i].text[0]) ? JSON_OBJECT : JSON_ARRAY;
+        struct json_walk w;
+        struct span key, value;
+        struct err e;
+        struct buf out;
+        int r;
+        buf_init(&out, 1000);
+        assert_int_equal(json_walk_init(&w, span_of(exact, n), type, "'f'", &e), 0);
+        while ((r = json_walk_next(&w, &key, &value, &e)) == 1) {
+            buf_span(&out, key);
+            buf_char(&out, '=');
+            buf_span(&out, value);
+            buf_char(&out, ';');
+        }
+        if (r < 0) {
+            assert_int_equal(r, ERR_FORMAT);
+            assert_non_null(strstr(e.text, "'f': "));
+            buf_char(&out, '!');
+        }
+        assert_string_equal(buf_cstr(&out), walks[i].out);
+        buf_release(&out);
+        free(exact);
+    }
+    struct json_walk w;
+    struct err e;
+    assert_int_equal(json_walk_init(&w, span_str("[1]"), JSON_OBJECT, "'f'", &e), ERR_FORMAT);
+    assert_string_equal(e.text, "'f': byte 0 is '[', expected an object");
+    assert_int_equal(json_walk_init(&w, span_str(" "), JSON_ARRAY, "'f'", &e), ERR_FORMAT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_sizes),   cmocka_unit_test(test_values),
+        cmocka_unit_test(test_scalars), cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_walk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
