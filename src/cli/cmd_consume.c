@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/* wattle consume: what is on the broker, one line a message, checked and counted.
+ *
+ * Whoever can publish decides what comes here, so nothing is printed as it came: bytes that are no
+ * UTF-8, and control characters, which could command a terminal, are escaped. */
+#include "cli/cli.h"
+
+#include "metrics/metrics.h"
+#include "net/net.h"
+#include "telemetry/telemetry.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PAYLOAD_MAX = 16 << 20,
+    LINE_MAX_BYTES = 5 * PAYLOAD_MAX + (1 << 20), /* \xNN for each byte */
+    PASSWORD_MAX = 65536,
+    FLUSH_MS = 1000,
+    FINISH_MS = 1000,
+};
+
+struct consumer {
+    const struct settings *settings;
+    struct loop *loop;
+    struct mqtt *mqtt;
+    struct timer *duration, *flush;
+    struct store *store;
+    struct buf line, password;
+    bool json;
+    uint64_t limit; /* 0: none */
+    uint64_t messages, bad;
+    bool away, interrupted, stopping;
+    int failure; /* what ends it early */
+    struct err e;
+};
+
+/* ---- one message ---- */
+
+static bool has_prefix(const char *topic, const char *prefix)
+{
+    return strncmp(topic, prefix, strlen(prefix)) == 0;
+}
+
+/* What is promised for a topic of ours; others may hold anything. */
+static int check(const char *topic, struct span payload, struct err *e)
+{
+    static const char *const objects[] = {"iot/analysis/", "iot/metrics/", "iot/anomaly/"};
+    struct json *doc = NULL;
+    if (has_prefix(topic, "iot/telemetry/")) {
+        struct telemetry_message m;
+        return telemetry_parse(&m, payload, e);
+    }
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        if (!has_prefix(topic, objects[i]))
+            continue;
+        int rc = json_parse(&doc, payload, PAYLOAD_MAX, "payload", e);
+        enum json_type type = json_type_of(doc);
+        json_close(&doc);
+        if (!rc && type != JSON_OBJECT)
+            rc = err_set(e, ERR_FORMAT, "payload: %s, expected an object", json_type_name(type));
+        return rc;
+    }
+    return 0;
+}
+
+static void put_escaped(struct buf *out, struct span s)
+{
+    while (s.n) {
+        uint32_t cp = 0;
+        size_t n = utf8_decode(s, &cp);
+        bool plain = n > 0 && cp >= 0x20 && cp != 0x7f && !(cp >= 0x80 && cp < 0xa0);
+        n = n ? n : 1;
+        for (size_t i = 0; !plain && i < n; i++)
+            buf_printf(out, "\\x%02x", s.p[i]);
+        if (plain)
+            buf_put(out, s.p, n);
+        s = span_sub(s, n, s.n);
+    }
+}
+
+static void write_text(struct buf *out, const char *topic, struct span payload, const char *error)
+{
+    put_escaped(out, span_str(topic));
+    if (error) {
+        buf_str(out, " bad (");
+        put_escaped(out, span_str(error));
+        buf_str(out, "):");
+    }
+    buf_char(out, ' ');
+    put_escaped(out, payload);
+}
+
+static void write_payload(struct json_writer *w, struct span payload)
+{
+    struct json *doc = NULL;
+    if (json_parse(&doc, payload, PAYLOAD_MAX, "payload", NULL) == 0) {
+        json_write_key(w, "payload");
+        json_write_value(w, doc);
+        json_close(&doc);
+    } else if (utf8_valid(payload)) {
+        json_write_key(w, "payload");
+        json_write_span(w, payload);
+    } else {
+        struct buf hex;
+        buf_init(&hex, 2 * PAYLOAD_MAX);
+        for (size_t i = 0; i < payload.n; i++)
+            buf_printf(&hex, "%02x", payload.p[i]);
+        json_write_key(w, "payload_hex");
+        json_write_span(w, buf_view(&hex));
+        buf_release(&hex);
+    }
+}
+
+static void write_json(struct buf *out, const char *topic, struct span payload, bool retained,
+                       uint64_t utc_us, const char *error)
+{
+    struct json_writer w;
+    char stamp[CLOCK_ISO_SIZE];
+    clock_iso(utc_us, stamp);
+    json_write_init(&w, out, 0);
+    json_write_object(&w);
+    json_write_key(&w, "timestamp");
+    json_write_str(&w, stamp);
+    json_write_key(&w, "topic");
+    json_write_str(&w, topic);
+    json_write_key(&w, "retained");
+    json_write_bool(&w, retained);
+    write_payload(&w, payload);
+    if (error) {
+        json_write_key(&w, "error");
+        json_write_str(&w, error);
+    }
+    json_write_object_end(&w);
+}
+
+/* ---- the end ---- */
+
+static void on_finished(void *ctx)
+{
+    loop_stop(((struct consumer *)ctx)->loop);
+}
+
+static void stop(struct consumer *c)
+{
+    if (c->stopping)
+        return;
+    c->stopping = true;
+    mqtt_finish(c->mqtt, FINISH_MS, on_finished, c);
+}
+
+static void on_signal(void *ctx, int number)
+{
+    struct consumer *c = (struct consumer *)ctx;
+    if (c->stopping) {
+        loop_stop(c->loop);
+        return;
+    }
+    c->interrupted = number == SIGINT;
+    stop(c);
+}
+
+static void on_duration(void *ctx)
+{
+    stop((struct consumer *)ctx);
+}
+
+static void fail(struct consumer *c, int rc)
+{
+    c->failure = rc;
+    stop(c);
+}
+
+/* ---- events ---- */
+
+static void on_message(void *ctx, const char *topic, struct span payload, bool retained)
+{
+    struct consumer *c = (struct consumer *)ctx;
+    struct err why;
+    uint64_t now = clock_utc_us();
+    if (c->stopping)
+        return;
+    bool bad = check(topic, payload, &why) != 0;
+    c->messages++;
+    c->bad += bad;
+    buf_clear(&c->line);
+    if (c->json)
+        write_json(&c->line, topic, payload, retained, now, bad ? why.text : NULL);
+    else
+        write_text(&c->line, topic, payload, bad ? why.text : NULL);
+    if (c->line.failed)
+        log_warning("a message of %zu bytes on '%s' is too long to be printed", payload.n, topic);
+    else if (printf("%s\n", buf_cstr(&c->line)) < 0 || fflush(stdout) != 0)
+        fail(c, ERR_IO); /* main says what is wrong with the output */
+    if (c->store && store_add(c->store, now, topic, payload, &c->e))
+        fail(c, ERR_IO);
+    if (c->limit && c->messages == c->limit)
+        stop(c);
+}
+
+static void on_connect(void *ctx)
+{
+    struct consumer *c = (struct consumer *)ctx;
+    c->away = false;
+    log_info("connected to %s:%d", settings_text(c->settings, SET_MQTT_BROKER),
+             (int)settings_int(c->settings, SET_MQTT_PORT));
+}
+
+static void on_disconnect(void *ctx, const char *reason)
+{
+    struct consumer *c = (struct consumer *)ctx;
+    log_line(c->away ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "broker %s:%d: %s; trying again",
+             settings_text(c->settings, SET_MQTT_BROKER),
+             (int)settings_int(c->settings, SET_MQTT_PORT), reason);
+    c->away = true;
+}
+
+static void on_flush(void *ctx)
+{
+    struct consumer *c = (struct consumer *)ctx;
+    if (c->store && store_flush(c->store, &c->e))
+        fail(c, ERR_IO);
+    timer_start(c->flush, FLUSH_MS);
+}
+
+/* ---- the command ---- */
+
+static int read_password(struct consumer *c, struct err *e)
+{
+    const char *file = settings_text(c->settings, SET_MQTT_PASSWORD_FILE);
+    if (!file[0]) {
+        buf_str(&c->password, settings_text(c->settings, SET_MQTT_PASSWORD));
+        return buf_check(&c->password, "MQTT_PASSWORD", e);
+    }
+    int rc = file_read(file, &c->password, e);
+    if (rc)
+        return err_wrap(e, rc, "MQTT_PASSWORD_FILE");
+    size_t n = c->password.n;
+    while (n && (c->password.p[n - 1] == '\n' || c->password.p[n - 1] == '\r'))
+        n--;
+    buf_truncate(&c->password, n);
+    return 0;
+}
+
+static int connect_client(struct consumer *c, struct err *e)
+{
+    const struct settings *s = c->settings;
+    const char *filter = settings_option_text(s, "topic");
+    char id[64];
+    snprintf(id, sizeof id, "wattle-consume-%016llx", (unsigned long long)rng_entropy());
+    struct mqtt_options o = {
+        .host = settings_text(s, SET_MQTT_BROKER),
+        .port = (int)settings_int(s, SET_MQTT_PORT),
+        .client_id = id,
+        .username = settings_text(s, SET_MQTT_USERNAME),
+        .password = buf_cstr(&c->password),
+        .ca_file = settings_text(s, SET_MQTT_CA_FILE),
+        .cert_file = settings_text(s, SET_MQTT_CERT_FILE),
+        .key_file = settings_text(s, SET_MQTT_KEY_FILE),
+        .queue_max = 1,
+        .on_connect = on_connect,
+        .on_disconnect = on_disconnect,
+        .on_message = on_message,
+        .ctx = c,
+    };
+    int rc = mqtt_open(&c->mqtt, c->loop, &o, e);
+    return rc ? rc : mqtt_subscribe(c->mqtt, filter, e);
+}
+
+static int prepare(struct consumer *c, struct err *e)
+{
+    const char *store = settings_option_text(c->settings, "store");
+    int rc = read_password(c, e);
+    if (!rc && store)
+        rc = store_open(&c->store, store, e);
+    if (!rc)
+        rc = loop_open(&c->loop, e);
+    if (!rc)
+        rc = connect_client(c, e);
+    if (!rc)
+        rc = timer_open(&c->duration, c->loop, on_duration, c, e);
+    if (!rc)
+        rc = timer_open(&c->flush, c->loop, on_flush, c, e);
+    if (!rc)
+        rc = loop_signals(c->loop, on_signal, c, e);
+    return rc;
+}
+
+static int run(const struct settings *s, struct err *e)
+{
+    struct consumer c = {
+        .settings = s,
+        .json = settings_option_flag(s, "json"),
+        .limit = settings_option_given(s, "count") ? (uint64_t)settings_option_int(s, "count") : 0,
+    };
+    buf_init(&c.line, LINE_MAX_BYTES);
+    buf_init(&c.password, PASSWORD_MAX);
+    int rc = prepare(&c, e);
+    if (!rc) {
+        if (settings_option_given(s, "duration"))
+            timer_start(c.duration, (uint64_t)(settings_option_float(s, "duration") * 1e3));
+        timer_start(c.flush, FLUSH_MS);
+        loop_run(c.loop);
+        fprintf(stderr, "%llu messages, %llu bad\n", (unsigned long long)c.messages,
+                (unsigned long long)c.bad);
+        rc = c.failure;
+        if (rc)
+            *e = c.e;
+        else if (c.store)
+            rc = store_flush(c.store, e);
+    }
+    mqtt_close(&c.mqtt);
+    timer_close(&c.duration);
+    timer_close(&c.flush);
+    loop_close(&c.loop);
+    store_close(&c.store);
+    buf_release(&c.line);
+    buf_release(&c.password);
+    return rc ? exit_code_of(rc) : c.interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+static const struct option options[] = {
+    {.name = "topic",
+     .type = OPTION_TEXT,
+     .value = "FILTER",
+     .fallback = "iot/#",
+     .help = "what to subscribe to"},
+    {.name = "json", .type = OPTION_FLAG, .help = "one JSON object a line"},
+    {.name = "count",
+     .type = OPTION_INT,
+     .value = "N",
+     .min = 1,
+     .max = 1e15,
+     .help = "end after so many messages"},
+    {.name = "duration",
+     .type = OPTION_DURATION,
+     .value = "TIME",
+     .min = 0.001,
+     .max = 31536000,
+     .help = "end after this long: 30m, 90s, 2h"},
+    {.name = "store",
+     .type = OPTION_TEXT,
+     .value = "FILE",
+     .help = "keep every message in this SQLite file"},
+    {.name = NULL},
+};
+
+static const enum setting_id settings[] = {SET_MQTT_BROKER,        SET_MQTT_PORT,
+                                           SET_MQTT_USERNAME,      SET_MQTT_PASSWORD,
+                                           SET_MQTT_PASSWORD_FILE, SET_MQTT_CA_FILE,
+                                           SET_MQTT_CERT_FILE,     SET_MQTT_KEY_FILE,
+                                           SET_LOG_LEVEL,          SET_N};
+
+static const struct command_spec spec = {
+    .name = "consume",
+    .usage =
+        "wattle consume [--mqtt-broker HOST] [--topic FILTER] [--json] [--count N | --duration "
+        "TIME] [--store FILE]",
+    .summary = "prints what is on the broker",
+    .notes =
+        "One line a message: topic and payload. Telemetry, analyses and metrics are checked; a "
+        "message that is not what its topic promises is printed as bad, with the reason and "
+        "its bytes escaped, and counted.\n\n"
+        "  wattle consume --mqtt-broker localhost --topic 'iot/metrics/+' --json",
+    .options = options,
+    .settings = settings,
+};
+
+const struct command command_consume = {.spec = &spec, .run = run};
