@@ -9,7 +9,7 @@
 #ifdef __clang__
 #define unroll _Pragma("clang loop unroll(full)")
 #else
-#define unroll _Pragma("GCC unroll 8")
+#define unroll _Pragma("GCC unroll 16")
 #endif
 
 #endif
