@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* A file's vocabulary as the tokenizer gets it: types, counts, defaults; published vocabularies
+ * where they are at hand. */
+#include "codec/codec.h"
+#include "gguf_maker.h"
+#include "model/model.h"
+
+#include <glob.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static int open_text(struct model_text **t, const struct buf *b, struct err *e)
+{
+    struct temp file;
+    assert_false(b->failed);
+    temp_open(&file, buf_view(b));
+    int code = model_text_open(t, file.path, e);
+    temp_close(&file);
+    return code;
+}
+
+enum { N_TOKENS = 6 };
+
+/* A vocabulary of SentencePiece's kind with n_more entries to follow. */
+static void make_spm(struct buf *b, uint64_t n_more)
+{
+    static const char *const tokens[N_TOKENS] = {"<unk>", "<s>", "</s>", "\u2581", "a", "\u2581a"};
+    static const float scores[N_TOKENS] = {0, 0, 0, -1, -2, -3};
+    static const int32_t types[N_TOKENS] = {TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_CONTROL,
+                                            TOKEN_NORMAL,  TOKEN_NORMAL,  TOKEN_NORMAL};
+    make_header(b, 3, 0, 4 + n_more);
+    make_entry_text(b, "tokenizer.ggml.model", "llama");
+    make_array(b, "tokenizer.ggml.tokens", GGUF_STRING, N_TOKENS);
+    for (size_t i = 0; i < N_TOKENS; i++)
+        make_text(b, tokens[i]);
+    make_array(b, "tokenizer.ggml.scores", GGUF_F32, N_TOKENS);
+    buf_put(b, scores, sizeof scores);
+    make_array(b, "tokenizer.ggml.token_type", GGUF_I32, N_TOKENS);
+    buf_put(b, types, sizeof types);
+}
+
+static void assert_ids(const struct tokenizer *t, const char *text, const int32_t *ids, size_t n)
+{
+    struct token_list list = {0};
+    struct err e = {""};
+    struct encode_options o = {.add_special = true};
+    if (tokenizer_encode(t, span_str(text), &o, &list, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(list.n, n);
+    assert_memory_equal(list.ids, ids, n * sizeof *ids);
+    token_list_release(&list);
+}
+
+/* With no flags in the file, SentencePiece's own: BOS before, a blank in front of the text. */
+static void test_defaults(void **state)
+{
+    struct buf b;
+    struct err e = {""};
+    struct model_text *t = NULL;
+    (void)state;
+    buf_init(&b, 4096);
+    make_spm(&b, 0);
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    const struct tokenizer *k = model_text_tokenizer(t);
+    assert_int_equal(tokenizer_size(k), N_TOKENS);
+    assert_int_equal(tokenizer_bos(k), 1);
+    assert_int_equal(tokenizer_eos(k), 2);
+    assert_null(model_text_template(t));
+    assert_ids(k, "a", (const int32_t[]){1, 5}, 2);
+    model_text_close(&t);
+    assert_null(t);
+    model_text_close(&t);
+    buf_clear(&b);
+    make_spm(&b, 3);
+    make_key(&b, "tokenizer.ggml.add_bos_token", GGUF_BOOL), make_int(&b, 0, 1);
+    make_key(&b, "tokenizer.ggml.add_eos_token", GGUF_BOOL), make_int(&b, 1, 1);
+    make_key(&b, "tokenizer.ggml.add_space_prefix", GGUF_BOOL), make_int(&b, 0, 1);
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    assert_ids(model_text_tokenizer(t), "a", (const int32_t[]){4, 2}, 2);
+    model_text_close(&t);
+    buf_release(&b);
+}
+
+static void test_template(void **state)
+{
+    struct buf b;
+    struct err e = {""};
+    struct model_text *t = NULL;
+    (void)state;
+    buf_init(&b, 4096);
+    make_spm(&b, 1);
+    make_entry_text(&b, "tokenizer.chat_template", "{{ messages[0]['content'] }}");
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    assert_non_null(model_text_template(t));
+    model_text_close(&t);
+    buf_clear(&b);
+    make_spm(&b, 1);
+    make_entry_text(&b, "tokenizer.chat_template", "{% if %}");
+    assert_true(open_text(&t, &b, &e) < 0);
+    assert_non_null(strstr(e.text, "key 'tokenizer.chat_template': "));
+    buf_release(&b);
+}
+
+static void test_no_vocabulary(void **state)
+{
+    struct buf b;
+    struct err e = {""};
+    struct model_text *t = NULL;
+    (void)state;
+    buf_init(&b, 4096);
+    make_header(&b, 3, 0, 1);
+    make_entry_text(&b, "tokenizer.ggml.model", "none");
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    assert_null(model_text_tokenizer(t));
+    model_text_close(&t);
+    buf_clear(&b);
+    make_header(&b, 3, 0, 0);
+    assert_int_equal(open_text(&t, &b, &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, "key 'tokenizer.ggml.model': is missing"));
+    buf_release(&b);
+}
+
+static void wrong_kind(struct buf *b)
+{
+    make_header(b, 3, 0, 1);
+    make_entry_text(b, "tokenizer.ggml.model", "rwkv");
+}
+
+static void wrong_no_tokens(struct buf *b)
+{
+    make_header(b, 3, 0, 1);
+    make_entry_text(b, "tokenizer.ggml.model", "gpt2");
+}
+
+static void wrong_no_merges(struct buf *b)
+{
+    make_header(b, 3, 0, 2);
+    make_entry_text(b, "tokenizer.ggml.model", "gpt2");
+    make_array(b, "tokenizer.ggml.tokens", GGUF_STRING, 1);
+    make_text(b, "a");
+}
+
+static void wrong_tokens_type(struct buf *b)
+{
+    make_header(b, 3, 0, 2);
+    make_entry_text(b, "tokenizer.ggml.model", "llama");
+    make_array(b, "tokenizer.ggml.tokens", GGUF_U8, 1);
+    make_int(b, 1, 1);
+}
+
+static void wrong_scores_count(struct buf *b)
+{
+    make_header(b, 3, 0, 3);
+    make_entry_text(b, "tokenizer.ggml.model", "llama");
+    make_array(b, "tokenizer.ggml.tokens", GGUF_STRING, 2);
+    make_text(b, "a");
+    make_text(b, "b");
+    make_array(b, "tokenizer.ggml.scores", GGUF_F32, 1);
+    make_int(b, 0, 4);
+}
+
+static void wrong_score(struct buf *b)
+{
+    make_header(b, 3, 0, 3);
+    make_entry_text(b, "tokenizer.ggml.model", "llama");
+    make_array(b, "tokenizer.ggml.tokens", GGUF_STRING, 1);
+    make_text(b, "a");
+    make_array(b, "tokenizer.ggml.scores", GGUF_F32, 1);
+    make_int(b, 0x7fc00000, 4);
+}
+
+static void wrong_type_value(struct buf *b)
+{
+    make_spm(b, 0);
+    b->p[b->n - 4] = 9;
+}
+
+static void wrong_bos(struct buf *b)
+{
+    make_spm(b, 1);
+    make_entry_u32(b, "tokenizer.ggml.bos_token_id", N_TOKENS);
+}
+
+static void wrong_flag(struct buf *b)
+{
+    make_spm(b, 1);
+    make_entry_u32(b, "tokenizer.ggml.add_bos_token", 1);
+}
+
+static void wrong_template_type(struct buf *b)
+{
+    make_spm(b, 1);
+    make_entry_u32(b, "tokenizer.chat_template", 1);
+}
+
+static void test_wrong(void **state)
+{
+    static const struct {
+        void (*make)(struct buf *b);
+        const char *says;
+    } cases[] = {
+        {wrong_kind, "key 'tokenizer.ggml.model': 'rwkv' is not supported, expected gpt2, llama"},
+        {wrong_no_tokens, "key 'tokenizer.ggml.tokens': is missing"},
+        {wrong_no_merges, "key 'tokenizer.ggml.merges': is missing"},
+        {wrong_tokens_type, "key 'tokenizer.ggml.tokens': an array of u8, expected an array of"},
+        {wrong_scores_count, "key 'tokenizer.ggml.scores': 1 values, expected 2, one a token"},
+        {wrong_score, "key 'tokenizer.ggml.scores': value 0 is not a number"},
+        {wrong_type_value, "key 'tokenizer.ggml.token_type': value 5 is 9, expected 1 to 6"},
+        {wrong_bos, "key 'tokenizer.ggml.bos_token_id': 6, expected 0 to 5"},
+        {wrong_flag, "key 'tokenizer.ggml.add_bos_token': type u32, expected bool"},
+        {wrong_template_type, "key 'tokenizer.chat_template': type u32, expected string"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct model_text *t = NULL;
+        struct err e = {""};
+        struct buf b;
+        buf_init(&b, 4096);
+        cases[i].make(&b);
+        if (open_text(&t, &b, &e) == 0)
+            fail_msg("opened, expected '%s'", cases[i].says);
+        if (!strstr(e.text, cases[i].says))
+            fail_msg("'%s' does not say '%s'", e.text, cases[i].says);
+        buf_release(&b);
+    }
+}
+
+/* Every published vocabulary opens: files that have nothing but that. */
+static void test_published(void **state)
+{
+    char pattern[PATH_MAX];
+    glob_t found = {0};
+    const char *root = getenv("WATTLE_SOURCE");
+    (void)state;
+    assert_non_null(root);
+    snprintf(pattern, sizeof pattern, "%s/../shared/goldens/vocab/*.gguf", root);
+    if (glob(pattern, 0, NULL, &found) != 0) {
+        print_message("no published vocabularies beside the source: skipped\n");
+        skip();
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct model_text *t = NULL;
+        struct err e = {""};
+        uint64_t begin = clock_mono_ns();
+        if (model_text_open(&t, found.gl_pathv[i], &e))
+            fail_msg("%s", e.text);
+        print_message("%s: %zu tokens in %.1f ms\n", strrchr(found.gl_pathv[i], '/') + 1,
+                      tokenizer_size(model_text_tokenizer(t)),
+                      (double)(clock_mono_ns() - begin) * 1e-6);
+        assert_true(tokenizer_size(model_text_tokenizer(t)) > 30000);
+        model_text_close(&t);
+    }
+    globfree(&found);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_template),
+        cmocka_unit_test(test_no_vocabulary), cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_published),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
