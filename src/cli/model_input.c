@@ -23,7 +23,7 @@ int model_input_open(const struct settings *s, FILE **in, const char **name, str
     const char *path = settings_option_text(s, "input");
     if (!path || strcmp(path, "-") == 0) {
         *in = stdin;
-        *name = "-";
+        *name = "standard input";
         return 0;
     }
     FILE *f = fopen(path, "re");
