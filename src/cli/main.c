@@ -4,6 +4,8 @@
  * reads a file of ours must not take half of it for the whole. */
 #include "cli/cli.h"
 
+#include <wattle.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,20 +15,10 @@
 
 extern char **environ;
 
-#pragma weak command_run
-#pragma weak command_device
-#pragma weak command_report
-#pragma weak command_consume
-#pragma weak command_generate
-#pragma weak command_logits
-#pragma weak command_tokenize
-#pragma weak command_detokenize
-#pragma weak command_template
-
 /* In the order of `wattle help`: the main job first. */
 static const struct command *const commands[] = {
-    &command_run,      &command_device, &command_report,   &command_consume,    &command_generate,
-    &command_tokenize, &command_logits, &command_template, &command_detokenize,
+    &command_run,      &command_device,     &command_report,   &command_consume, &command_generate,
+    &command_tokenize, &command_detokenize, &command_template, &command_logits,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0], HELP_BYTES_MAX = 1 << 20 };
 
@@ -85,17 +77,16 @@ static void print_help(void)
 {
     printf("wattle %s: language models on edge devices, and what every answer costs\n\n"
            "Usage\n  wattle COMMAND [OPTIONS]\n\nCommands\n",
-           WATTLE_VERSION);
+           wattle_version());
     for (size_t i = 0; i < N_COMMANDS; i++)
-        if (commands[i])
-            printf("  %-12s%s\n", commands[i]->spec->name, commands[i]->spec->summary);
+        printf("  %-12s%s\n", commands[i]->spec->name, commands[i]->spec->summary);
     printf("\n'wattle COMMAND --help' shows the options of one, 'wattle --version' the version.\n");
 }
 
 static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < N_COMMANDS; i++)
-        if (commands[i] && strcmp(commands[i]->spec->name, name) == 0)
+        if (strcmp(commands[i]->spec->name, name) == 0)
             return commands[i];
     return NULL;
 }
@@ -105,8 +96,7 @@ static int unknown_command(const char *name)
     const char *known[N_COMMANDS + 3] = {"help", "--help", "--version"};
     size_t n = 3;
     for (size_t i = 0; i < N_COMMANDS; i++)
-        if (commands[i])
-            known[n++] = commands[i]->spec->name;
+        known[n++] = commands[i]->spec->name;
     const char *nearest = settings_nearest(name, known, n);
     struct err e;
     const char *kind = name[0] == '-' ? "option" : "command";
@@ -182,7 +172,7 @@ int main(int argc, char **argv)
     } else if (strcmp(argv[1], "help") == 0) {
         code = run_help(argc - 2, argv + 2);
     } else if (strcmp(argv[1], "--version") == 0) {
-        printf("wattle %s\n", WATTLE_VERSION);
+        printf("wattle %s\n", wattle_version());
         code = EXIT_DONE;
     } else {
         code = unknown_command(argv[1]);

@@ -34,6 +34,28 @@ static void put_wrapped(struct buf *out, size_t column, size_t indent, struct sp
     buf_char(out, '\n');
 }
 
+/* Text that has lines of its own: only those that are too long are broken, and go on where they
+ * began. */
+static void put_text(struct buf *out, struct span text)
+{
+    for (size_t pos = 0; pos < text.n;) {
+        size_t n = 0, indent = 0;
+        while (pos + n < text.n && text.p[pos + n] != '\n')
+            n++;
+        struct span line = span_sub(text, pos, n);
+        pos += n + 1;
+        if (utf8_length(line) <= WIDTH) {
+            buf_span(out, line);
+            buf_char(out, '\n');
+            continue;
+        }
+        while (indent < line.n && line.p[indent] == ' ')
+            indent++;
+        put_blanks(out, indent);
+        put_wrapped(out, indent, indent, span_sub(line, indent, line.n));
+    }
+}
+
 static void put_row(struct buf *out, const struct buf *left, const struct buf *right)
 {
     size_t width = utf8_length(buf_view(left));
@@ -46,7 +68,7 @@ static void put_row(struct buf *out, const struct buf *left, const struct buf *r
     put_wrapped(out, HELP_COLUMN, HELP_COLUMN, buf_view(right));
 }
 
-/* " [0 to 100, default 0.7]" */
+/* " [LLM_TEMPERATURE: 0 to 100; default 0.7]" */
 static void put_bounds(struct buf *right, const char *env, const struct value_rule *rule,
                        const char *fallback)
 {
@@ -54,12 +76,13 @@ static void put_bounds(struct buf *right, const char *env, const struct value_ru
     buf_init(&b, 4096);
     if (env)
         buf_str(&b, env);
-    if (rule->type != VALUE_TEXT && rule->type != VALUE_BOOL) {
-        buf_str(&b, b.n ? ", " : "");
+    /* Durations: their ends are there against nonsense, and the option's help has an example. */
+    if (rule->type != VALUE_TEXT && rule->type != VALUE_BOOL && rule->type != VALUE_DURATION) {
+        buf_str(&b, env ? ": " : "");
         value_expected(&b, rule);
     }
     if (fallback && *fallback) {
-        buf_str(&b, b.n ? ", " : "");
+        buf_str(&b, b.n ? "; " : "");
         buf_printf(&b, "default %s", fallback);
     }
     if (b.n)
@@ -134,10 +157,12 @@ static void put_settings(struct buf *out, const struct command_spec *spec)
 
 void help_write(struct buf *out, const struct command_spec *spec)
 {
-    buf_printf(out, "wattle %s: %s\n\nUsage\n  %s\n", spec->name, spec->summary, spec->usage);
+    buf_printf(out, "wattle %s: %s\n\nUsage\n  ", spec->name, spec->summary);
+    put_wrapped(out, 2, 2, span_str(spec->usage));
     put_options(out, spec);
     put_settings(out, spec);
-    if (spec->notes)
-        buf_printf(out, "\n%s%s", spec->notes,
-                   spec->notes[0] && spec->notes[strlen(spec->notes) - 1] == '\n' ? "" : "\n");
+    if (spec->notes) {
+        buf_char(out, '\n');
+        put_text(out, span_str(spec->notes));
+    }
 }

@@ -20,7 +20,9 @@ static struct command_spec spec = {
     .name = "run",
     .usage = "wattle run --devices N",
     .summary = "a fleet",
-    .notes = "Example\n  wattle run --devices 3 --enable-llm",
+    .notes = "A paragraph that its author left as one line goes on below, broken at the width of "
+             "the rest of the help, so that a terminal need not cut it.\n\nExample\n  wattle run "
+             "--devices 3 --enable-llm",
     .options = options,
     .settings = all,
 };
@@ -73,9 +75,9 @@ static void test_help_has_every_setting_within_its_width(void **state)
         assert_non_null(strstr(text, settings_env_name((enum setting_id)id)));
     assert_non_null(strstr(text, "  --devices N  "));
     assert_non_null(strstr(text, "  --llm-model MODEL  "));
-    assert_non_null(strstr(buf_cstr(&joined), "[1 to 100000, default 3]"));
+    assert_non_null(strstr(buf_cstr(&joined), "[1 to 100000; default 3]"));
     assert_non_null(strstr(buf_cstr(&joined), "also --llm-model-name"));
-    assert_non_null(strstr(buf_cstr(&joined), "[LLM_INFERENCE_INTERVAL, 1 to 1000000, default 5]"));
+    assert_non_null(strstr(buf_cstr(&joined), "[LLM_INFERENCE_INTERVAL: 1 to 1000000; default 5]"));
     buf_release(&joined);
     assert_non_null(strstr(text, "wattle run --devices 3 --enable-llm\n"));
     for (const char *line = text; *line;) {
