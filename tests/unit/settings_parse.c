@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Flags, environment and defaults: which one counts, what is refused, and in which words. */
+/* Flags, environment and defaults: which one counts, what is refused, and in which words.
+ * Long because each refusal is a row with its exact line. */
 #include "settings/settings.h"
 
 #include <math.h>
