@@ -16,7 +16,7 @@ struct model; /* immutable once open: any number of threads may read it; one mod
 struct kv;    /* keys and values of one sequence, position by position */
 
 enum model_math {
-    MODEL_MATH_FAST, /* quantized weights meet 8-bit activations (error 1–4 % of the largest logit)
+    MODEL_MATH_FAST, /* quantized weights meet 8-bit activations: errors to 5 % of the largest logit
                       */
     MODEL_MATH_EXACT, /* every weight dequantized, all in f32: what a reference does */
 };
