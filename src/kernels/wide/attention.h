@@ -41,12 +41,18 @@ wide_inline void weigh_values(int lanes, const float *v, size_t stride, const fl
                               float sum, float *y)
 {
     struct v8f acc[8];
-    unroll for (int j = 0; j < lanes; j++) acc[j] = v8f_zero();
+#pragma GCC unroll 16
+    for (int j = 0; j < lanes; j++)
+        acc[j] = v8f_zero();
     for (size_t p = 0; p < n_kv; p++, v += stride) {
         struct v8f ep = v8f_set1(e[p]);
-        unroll for (int j = 0; j < lanes; j++) acc[j] = v8f_fma(v8f_load(v + 8 * j), ep, acc[j]);
+#pragma GCC unroll 16
+        for (int j = 0; j < lanes; j++)
+            acc[j] = v8f_fma(v8f_load(v + 8 * j), ep, acc[j]);
     }
-    unroll for (int j = 0; j < lanes; j++) v8f_store(y + 8 * j, v8f_div(acc[j], v8f_set1(sum)));
+#pragma GCC unroll 16
+    for (int j = 0; j < lanes; j++)
+        v8f_store(y + 8 * j, v8f_div(acc[j], v8f_set1(sum)));
 }
 
 static void wide_attention(const float *q, const float *k, const float *v, size_t stride,

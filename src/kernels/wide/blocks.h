@@ -71,15 +71,16 @@ wide_inline void read_k_scales(uint32_t type, const uint8_t *block, size_t row_b
     uint8_t row[4][16];
     if (type == WTYPE_Q6_K) {
         float d[8];
-        unroll for (int r = 0; r < 4; r++)
-        {
+#pragma GCC unroll 16
+        for (int r = 0; r < 4; r++) {
             const uint8_t *b = block + (size_t)(r % rows) * row_bytes;
             memcpy(row[r], b + 192, 16);
             d[2 * r] = d[2 * r + 1] = half_at(b + 208);
         }
         s->d = v8f_load(d);
     } else {
-        unroll for (int r = 0; r < 4; r++)
+#pragma GCC unroll 16
+        for (int r = 0; r < 4; r++)
             read_6bit(block + (size_t)(r % rows) * row_bytes + 4, row[r]);
         s->d = v8f_mul(v8f_from_half_pairs(block, row_bytes, rows), v8f_load(minus_odd));
     }

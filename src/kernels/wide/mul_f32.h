@@ -60,22 +60,31 @@ wide_inline void f32_tile(uint32_t type, const uint8_t *w, size_t row_bytes, int
                           size_t out_stride)
 {
     struct v8f lanes[F32_TILE_ROWS][F32_TILE_COLUMNS];
-    unroll for (int r = 0; r < rows; r++) unroll for (int c = 0; c < columns; c++) lanes[r][c] =
-        v8f_zero();
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 16
+        for (int c = 0; c < columns; c++)
+            lanes[r][c] = v8f_zero();
     size_t i = 0;
     for (; k - i >= 8; i += 8) {
         struct v8f wide[F32_TILE_ROWS];
-        unroll for (int r = 0; r < rows; r++) wide[r] =
-            plain_load(type, w + (size_t)r * row_bytes + i * plain_bytes(type));
-        unroll for (int c = 0; c < columns; c++)
-        {
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            wide[r] = plain_load(type, w + (size_t)r * row_bytes + i * plain_bytes(type));
+#pragma GCC unroll 16
+        for (int c = 0; c < columns; c++) {
             struct v8f xc = v8f_load(x + (size_t)c * x_stride + i);
-            unroll for (int r = 0; r < rows; r++) lanes[r][c] = v8f_fma(wide[r], xc, lanes[r][c]);
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++)
+                lanes[r][c] = v8f_fma(wide[r], xc, lanes[r][c]);
         }
     }
-    unroll for (int r = 0; r < rows; r++) unroll for (int c = 0; c < columns; c++)
-        out[(size_t)c * out_stride + (size_t)r] =
-            fold_tail(type, lanes[r][c], w + (size_t)r * row_bytes, x + (size_t)c * x_stride, i, k);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 16
+        for (int c = 0; c < columns; c++)
+            out[(size_t)c * out_stride + (size_t)r] = fold_tail(
+                type, lanes[r][c], w + (size_t)r * row_bytes, x + (size_t)c * x_stride, i, k);
 }
 
 /* All columns of a group of rows. */
@@ -115,15 +124,16 @@ wide_inline void dequant_blocks(uint32_t type, const uint8_t *block, float *y, s
     for (size_t b = 0; b < k / 32; b += (size_t)subs, block += block_bytes(type)) {
         if (subs == 8)
             read_k_scales(type, block, 0, 1, &scales);
-        unroll for (int i = 0; i < subs; i++)
-        {
+#pragma GCC unroll 16
+        for (int i = 0; i < subs; i++) {
             struct v32b w = read_weights(type, block, i);
             struct v8f pairs = read_pairs(type, block, 0, 1, &scales, i), m = v8f_zero();
             struct v8f d[2] = {v8f_spread(pairs, 0, 0), v8f_spread(pairs, high, high)};
             if (has_min(type))
                 m = v8f_spread(pairs, 1, 1);
-            /* The product is exact, so that fusing the addition changes nothing. */
-            unroll for (int j = 0; j < 4; j++, y += 8)
+                /* The product is exact, so that fusing the addition changes nothing. */
+#pragma GCC unroll 16
+            for (int j = 0; j < 4; j++, y += 8)
                 v8f_store(y, v8f_fma(d[j / 2], v32b_floats(w, j), m));
         }
     }

@@ -38,10 +38,12 @@ wide_inline void prefetch_ahead(const uint8_t *tile, size_t tile_bytes, size_t a
 {
     uintptr_t from = (uintptr_t)tile + at;
     if (tile_bytes <= 8192)
-        unroll for (size_t i = 0; i < (bytes + 63) / 64; i++)
+#pragma GCC unroll 16
+        for (size_t i = 0; i < (bytes + 63) / 64; i++)
             __builtin_prefetch((const void *)(from + 2 * tile_bytes + 64 * i), 0, 3);
     else
-        unroll for (size_t i = 0; i < (bytes + 63) / 64; i++)
+#pragma GCC unroll 16
+        for (size_t i = 0; i < (bytes + 63) / 64; i++)
             __builtin_prefetch((const void *)(from + tile_bytes + 64 * i), 0, 2);
 }
 
@@ -54,10 +56,12 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
     const uint8_t *tile = job->w + r0 * job->row_bytes, *w = tile;
     const struct q8_block *x = job->x + c0 * job->n_subs;
 
-    unroll for (int c = 0; c < columns; c++)
-    {
+#pragma GCC unroll 16
+    for (int c = 0; c < columns; c++) {
         mins[c] = v8f_zero();
-        unroll for (int r = 0; r < rows; r++) lanes[r][c] = v8f_zero();
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            lanes[r][c] = v8f_zero();
     }
     for (size_t b = 0; b < job->n_subs; b += (size_t)subs, w += block_bytes(type)) {
         struct k_scales k_scales;
@@ -66,25 +70,25 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
                            (size_t)rows * block_bytes(type));
         if (subs == 8)
             read_k_scales(type, w, job->row_bytes, rows, &k_scales);
-        unroll for (int i = 0; i < subs; i++, x++)
-        {
+#pragma GCC unroll 16
+        for (int i = 0; i < subs; i++, x++) {
             struct v8f pairs = read_pairs(type, w, job->row_bytes, rows, &k_scales, i);
             struct v8f d[Q8_COLUMNS];
             struct v32b q[Q8_COLUMNS];
-            unroll for (int c = 0; c < columns; c++)
-            {
+#pragma GCC unroll 16
+            for (int c = 0; c < columns; c++) {
                 const struct q8_block *xb = x + (size_t)c * job->n_subs;
                 d[c] = v8f_mul(pairs, v8f_set1(xb->d));
                 if (has_min(type))
                     mins[c] = v8f_fma(pairs, v8f_set1(xb->s), mins[c]);
                 q[c] = v32b_load(xb->q);
             }
-            unroll for (int r = 0; r < rows; r++)
-            {
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++) {
                 struct v32b wr = read_weights(type, w + (size_t)r * job->row_bytes, i);
                 struct v32b size = has_min(type) ? wr : v32b_abs(wr);
-                unroll for (int c = 0; c < columns; c++)
-                {
+#pragma GCC unroll 16
+                for (int c = 0; c < columns; c++) {
                     struct v8i t =
                         has_min(type) ? v8i_dot_positive(wr, q[c]) : v8i_dot_signed(wr, size, q[c]);
                     struct v8f dr = v8f_spread(d[c], 2 * r, 2 * r + high);
@@ -93,12 +97,12 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
             }
         }
     }
-    unroll for (int c = 0; c < columns; c++)
-    {
+#pragma GCC unroll 16
+    for (int c = 0; c < columns; c++) {
         float min[8];
         v8f_store(min, mins[c]);
-        unroll for (int r = 0; r < rows; r++)
-        {
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
             float sum = v8f_fold(lanes[r][c]);
             job->out[(c0 + (size_t)c) * job->out_stride + r0 + (size_t)r] =
                 has_min(type) ? sum + min[2 * r + 1] : sum;
@@ -170,8 +174,9 @@ static void wide_quantize_q8(const float *x, struct q8_block *q, size_t k)
     for (size_t b = 0; b < k / 32; b++, x += 32, q++) {
         struct v8f v[4];
         struct v8i max = v8i_abs_bits(v[0] = v8f_load(x));
-        unroll for (int i = 1; i < 4; i++) max =
-            v8i_max(max, v8i_abs_bits(v[i] = v8f_load(x + 8 * i)));
+#pragma GCC unroll 16
+        for (int i = 1; i < 4; i++)
+            max = v8i_max(max, v8i_abs_bits(v[i] = v8f_load(x + 8 * i)));
         /* As integers the bits of |x| are in the order of their values, infinity and NaN on top. */
         int32_t max_bits = v8i_fold_max(max);
         float top = float_from_bits((uint32_t)max_bits);
@@ -183,7 +188,9 @@ static void wide_quantize_q8(const float *x, struct q8_block *q, size_t k)
         }
         struct v8f inverse = v8f_set1(127.0f / top);
         struct v8i i[4];
-        unroll for (int j = 0; j < 4; j++) i[j] = v8i_round(v8f_mul(v[j], inverse));
+#pragma GCC unroll 16
+        for (int j = 0; j < 4; j++)
+            i[j] = v8i_round(v8f_mul(v[j], inverse));
         q->d = top / 127.0f;
         q->s = q->d * (float)v8i_pack_bytes(i[0], i[1], i[2], i[3], q->q);
     }

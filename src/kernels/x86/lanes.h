@@ -102,7 +102,8 @@ wide_inline float half_at(const uint8_t *p)
 wide_inline struct v8f v8f_from_half_pairs(const uint8_t *p, size_t row_bytes, int rows)
 {
     int32_t pair[4];
-    unroll for (int r = 0; r < 4; r++)
+#pragma GCC unroll 16
+    for (int r = 0; r < 4; r++)
         memcpy(&pair[r], p + (size_t)(r % rows) * row_bytes, sizeof pair[r]);
     return (struct v8f){_mm256_cvtph_ps(_mm_setr_epi32(pair[0], pair[1], pair[2], pair[3]))};
 }
