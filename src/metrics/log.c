@@ -7,6 +7,7 @@
 #include "metrics/name.h"
 #include "metrics/totals.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -32,7 +33,7 @@ struct metric_log {
     bool claimed;                 /* the file is there and ours */
     struct totals totals;
     char **details; /* [capacity], a ring: the oldest at `first` */
-    size_t n_details, capacity, first, details_bytes;
+    size_t n_details, capacity, first, details_bytes, limit; /* limit: of n_details */
     uint64_t dropped, unsaved;
 };
 
@@ -199,6 +200,7 @@ int metric_log_open(struct metric_log **out, const char *metrics_dir, const char
     struct metric_log *l = calloc(1, sizeof *l);
     if (!l)
         return err_set(e, ERR_NOMEM, "no memory for metrics");
+    l->limit = DETAILS_MAX;
     l->stamp_us = clock_utc_us();
     l->device_id = strdup(device_id);
     l->folder = folder_of(metrics_dir, device_name);
@@ -258,11 +260,11 @@ static void drop_oldest(struct metric_log *l)
 
 static bool reserve_detail(struct metric_log *l)
 {
-    if (l->n_details < l->capacity || l->capacity == DETAILS_MAX)
+    if (l->n_details < l->capacity || l->capacity == l->limit)
         return true;
     size_t capacity = l->capacity ? l->capacity * 2 : 16;
-    if (capacity > DETAILS_MAX)
-        capacity = DETAILS_MAX;
+    if (capacity > l->limit)
+        capacity = l->limit;
     char **grown = calloc(capacity, sizeof *grown);
     if (!grown)
         return false;
@@ -278,7 +280,7 @@ static bool reserve_detail(struct metric_log *l)
 static void keep_detail(struct metric_log *l, char *text)
 {
     size_t n = strlen(text);
-    while (l->n_details == DETAILS_MAX ||
+    while (l->n_details == l->limit ||
            (l->n_details > 0 && n > DETAILS_BYTES_MAX - l->details_bytes))
         drop_oldest(l);
     l->details[(l->first + l->n_details) % l->capacity] = text;
@@ -306,7 +308,8 @@ int metric_log_add(struct metric_log *l, const struct metric_record *r, struct e
     }
     keep_detail(l, text);
     l->unsaved++;
-    return l->unsaved >= SAVE_EVERY ? metric_log_save(l, e) : 0;
+    /* every tenth, not each after the tenth: a full disk must not cost a whole file a record */
+    return l->unsaved % SAVE_EVERY == 0 ? metric_log_save(l, e) : 0;
 }
 
 static void write_file(const struct metric_log *l, struct buf *b)
@@ -341,6 +344,12 @@ int metric_log_save(struct metric_log *l, struct err *e)
         l->unsaved = 0;
     buf_release(&b);
     return r;
+}
+
+void metric_log_limit(struct metric_log *l, size_t details)
+{
+    assert(l->n_details == 0 && details > 0 && details <= DETAILS_MAX);
+    l->limit = details;
 }
 
 const char *metric_log_path(const struct metric_log *l)

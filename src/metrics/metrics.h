@@ -59,15 +59,17 @@ struct metric_log;
  * Names: ':' of an id becomes '-'; then file_safe_name, at most 128 bytes. A name that this
  * changed, or that ends like a hash of ours, gets "-x" and 8 hex digits of a hash (FNV-1a of the
  * raw bytes) behind, so that two names that differ don't share a folder or a file's beginning:
- * "edge-device-01" and "00-0f-00-70-91-0a" stay as they are, "a/b" becomes "a-b-x2ad12b66". loading
+ * "edge-device-01" and "00-0f-00-70-91-0a" stay as they are, "a/b" becomes "a-b-xe2480c78". loading
  * may be NULL, as may its strings. */
 int metric_log_open(struct metric_log **out, const char *metrics_dir, const char *device_name,
                     const char *device_id, const struct metric_loading *loading, struct err *e);
 /* Copies the record; saves the file atomically when 10 have come since the last save. If saving
- * fails the record is kept, and the next add tries again. */
+ * fails the record is kept, and the tenth from then tries again. */
 int metric_log_add(struct metric_log *l, const struct metric_record *r, struct err *e);
 int metric_log_save(struct metric_log *l, struct err *e); /* now, if anything is unsaved */
 void metric_log_close(struct metric_log **l);             /* does not save */
+/* Keeps fewer details: 1..100,000. Before the first add. */
+void metric_log_limit(struct metric_log *l, size_t details);
 /* Final once the first save has succeeded. Valid until close. */
 const char *metric_log_path(const struct metric_log *l);
 uint64_t metric_log_count(const struct metric_log *l);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/cache.h against real folders; the two hub cases are built from their JSON. */
+#include "cache/cache.h"
+#include "codec/codec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/wattle-cache-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    return nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* DIR/REST, printf-like; valid until four calls later. */
+static const char *at(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static const char *at(const char *fmt, ...)
+{
+    static char paths[4][1000];
+    static int turn;
+    char *p = paths[turn = (turn + 1) % 4];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = snprintf(p, 1000, "%s/", dir);
+    vsnprintf(p + n, 1000 - (size_t)n, fmt, ap);
+    va_end(ap);
+    return p;
+}
+
+static void make_parents(const char *path)
+{
+    char folder[1000];
+    struct err e;
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = '\0';
+    assert_int_equal(file_make_dirs(folder, &e), 0);
+}
+
+static void put(const char *path, struct span bytes)
+{
+    struct err e;
+    make_parents(path);
+    assert_int_equal(file_write_atomic(path, bytes, &e), 0);
+}
+
+static void put_str(const char *path, const char *text)
+{
+    put(path, span_str(text));
+}
+
+static void put_link(const char *path, const char *to)
+{
+    make_parents(path);
+    assert_int_equal(symlink(to, path), 0);
+}
+
+/* The tree of a case: "files" and "links" below "root" in hf_home. */
+static void build_case(const char *name, const char *hf_home)
+{
+    char path[4096], to[300];
+    struct buf b;
+    struct json *doc = NULL;
+    struct err e;
+    buf_init(&b, 1 << 16);
+    snprintf(path, sizeof path, "%s/tests/cases/hub/%s", getenv("WATTLE_SOURCE"), name);
+    assert_int_equal(file_read(path, &b, &e), 0);
+    assert_int_equal(json_parse(&doc, buf_view(&b), b.n, name, &e), 0);
+    const char *root = (const char *)json_string(json_get(doc, "root")).p;
+    const struct json *files = json_get(doc, "files"), *links = json_get(doc, "links");
+    for (void *it = json_first(files); it; it = json_next(files, it))
+        put(at("%s/%s/%s", hf_home, root, json_key(it)), json_string(json_value(it)));
+    for (void *it = json_first(links); it; it = json_next(links, it)) {
+        snprintf(to, sizeof to, "%.*s", SPAN_FMT(json_string(json_value(it))));
+        put_link(at("%s/%s/%s", hf_home, root, json_key(it)), to);
+    }
+    json_close(&doc);
+    buf_release(&b);
+}
+
+static void expect_found(const char *name, const char *hf_home, const char *home, const char *path)
+{
+    struct buf b;
+    struct err e = {""};
+    buf_init(&b, 4096);
+    int r = cache_find_model(name, hf_home, home, &b, &e);
+    if (r != 0)
+        fail_msg("%s: %s", name, e.text);
+    assert_string_equal(buf_cstr(&b), path);
+    buf_release(&b);
+}
+
+static void expect_error(const char *name, const char *hf_home, int code, const char *error)
+{
+    struct buf b;
+    struct err e = {""};
+    buf_init(&b, 4096);
+    buf_str(&b, "before");
+    assert_int_equal(cache_find_model(name, hf_home, "/nowhere", &b, &e), code);
+    assert_string_equal(buf_cstr(&b), "before"); /* untouched */
+    if (!strstr(e.text, error))
+        fail_msg("'%s' lacks '%s'", e.text, error);
+    buf_release(&b);
+}
+
+static void test_files_and_folders(void **state)
+{
+    (void)state;
+    char file[1000], folder[1000];
+    snprintf(file, sizeof file, "%s", at("files/one/m.gguf"));
+    snprintf(folder, sizeof folder, "%s", at("files/one"));
+    put_str(file, "GGUF");
+    put_str(at("files/one/readme.txt"), "");
+    put_str(at("files/one/.hidden.gguf"), "");
+    expect_found(file, NULL, NULL, file);
+    expect_found(folder, "", "", file);
+    snprintf(folder, sizeof folder, "%s", at("files/one/"));
+    expect_found(folder, NULL, NULL, file);
+
+    expect_error(at("files/one/absent.gguf"), NULL, ERR_NOTFOUND, "absent.gguf");
+    expect_error("absent.gguf", at("hf"), ERR_NOTFOUND, "'absent.gguf': no such file");
+    expect_error(at("files/one/readme.txt"), NULL, ERR_UNSUPPORTED, "not a .gguf file");
+    expect_error("", NULL, ERR_NOTFOUND, "no model is named");
+    put_str(at("files/two/b.gguf"), "");
+    put_str(at("files/two/a.gguf"), "");
+    expect_error(at("files/two"), NULL, ERR_NOTFOUND, "has 2 .gguf files");
+    expect_error(at("files/two"), NULL, ERR_NOTFOUND, "'a.gguf'");
+    put_str(at("files/st/model.safetensors"), "");
+    expect_error(at("files/st"), NULL, ERR_UNSUPPORTED, ".safetensors");
+    put_str(at("files/none/config.json"), "");
+    expect_error(at("files/none"), NULL, ERR_NOTFOUND, "has no .gguf file");
+    put_link(at("files/broken/m.gguf"), "gone");
+    expect_error(at("files/broken"), NULL, ERR_NOTFOUND, "leads to 'gone', which is missing");
+    /* a folder of that name is no file */
+    assert_int_equal(mkdir(at("files/none/x.gguf"), 0755), 0);
+    expect_error(at("files/none"), NULL, ERR_NOTFOUND, "has no .gguf file");
+}
+
+#define REVISION "0123456789abcdef0123456789abcdef01234567"
+
+static void test_hub_reference_with_newline(void **state)
+{
+    (void)state;
+    char hf_home[1000];
+    snprintf(hf_home, sizeof hf_home, "%s", at("hf3"));
+    build_case("v-hf3-ref-newline.json", "hf3");
+    /* found, in spite of the newline: what is missing is a model in it */
+    expect_error("acme/tiny", hf_home, ERR_NOTFOUND, "snapshots/" REVISION "' has no .gguf file");
+    put_str(at("hf3/hub/models--acme--tiny/blobs/bb"), "GGUF");
+    put_link(at("hf3/hub/models--acme--tiny/snapshots/" REVISION "/m.gguf"), "../../blobs/bb");
+    expect_found("acme/tiny", hf_home, NULL,
+                 at("hf3/hub/models--acme--tiny/snapshots/" REVISION "/m.gguf"));
+}
+
+static void test_hub_broken_link(void **state)
+{
+    (void)state;
+    build_case("v-hf4-broken-link.json", "hf4");
+    expect_error("acme/tiny", at("hf4"), ERR_NOTFOUND, "model 'acme/tiny'");
+    expect_error("acme/tiny", at("hf4"), ERR_NOTFOUND,
+                 "model.safetensors' leads to '../../blobs/gone', which is missing");
+}
+
+static void test_hub_layouts(void **state)
+{
+    (void)state;
+    char hf_home[1000];
+    snprintf(hf_home, sizeof hf_home, "%s", at("hf"));
+    expect_error("a/b", hf_home, ERR_NOTFOUND, "hf/hub/models--a--b' exists");
+
+    put_str(at("hf/hub/models--a--b/blobs/x"), "");
+    expect_error("a/b", hf_home, ERR_NOTFOUND, "neither refs/main nor snapshots/");
+    put_str(at("hf/hub/models--a--b/snapshots/r1/m.gguf"), "");
+    expect_found("a/b", hf_home, NULL, at("hf/hub/models--a--b/snapshots/r1/m.gguf"));
+    put_str(at("hf/hub/models--a--b/snapshots/r2/n.gguf"), "");
+    expect_error("a/b", hf_home, ERR_NOTFOUND, "several snapshots");
+    put_str(at("hf/hub/models--a--b/refs/main"), "r2");
+    expect_found("a/b", hf_home, NULL, at("hf/hub/models--a--b/snapshots/r2/n.gguf"));
+    put_str(at("hf/hub/models--a--b/refs/main"), "r3");
+    expect_error("a/b", hf_home, ERR_NOTFOUND, "names revision 'r3'");
+
+    static const char *const hostile[] = {"../../x", "", "\n", ".", "..", "a/b", "a\nb", "a b"};
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+        put_str(at("hf/hub/models--a--b/refs/main"), hostile[i]);
+        expect_error("a/b", hf_home, ERR_FORMAT, "refs/main");
+    }
+    struct buf large;
+    buf_init(&large, 1000);
+    for (int i = 0; i < 1000; i++)
+        buf_char(&large, 'a');
+    put(at("hf/hub/models--a--b/refs/main"), buf_view(&large));
+    expect_error("a/b", hf_home, ERR_LIMIT, "refs/main");
+    buf_release(&large);
+
+    /* the default place, and a model with a bare name */
+    put_str(at("home/.cache/huggingface/hub/models--gpt2/snapshots/r/m.gguf"), "");
+    expect_found("gpt2", "", at("home"),
+                 at("home/.cache/huggingface/hub/models--gpt2/snapshots/r/m.gguf"));
+}
+
+/* Names that must never be looked up: the message says "no such file", not where in the cache. */
+static void test_names_outside(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "../x", "a/../b", "a/..", "/absent", "/a/b",  "a/b/c",     "a//b", "/",   "a/",
+        "./a",  "~/a",    "a--b", "a/b\xff", "a/b c", ".hidden/x", "x/.b", "a\nb"};
+    put_str(at("out/hub/models--a--b/snapshots/r/m.gguf"), "");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], "/") == 0) {
+            expect_error(names[i], at("out"), ERR_NOTFOUND, "has no .gguf file");
+            continue;
+        }
+        expect_error(names[i], at("out"), ERR_NOTFOUND, "no such file or folder");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_files_and_folders), cmocka_unit_test(test_hub_reference_with_newline),
+        cmocka_unit_test(test_hub_broken_link),   cmocka_unit_test(test_hub_layouts),
+        cmocka_unit_test(test_names_outside),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
