@@ -158,10 +158,18 @@ static int parse_flag(struct settings *s, int argc, char **argv, int *i, struct 
     return hold(s, held, &rule, subject, text, FROM_FLAG, e);
 }
 
-static int parse_word(struct settings *s, const char *word, struct err *e)
+/* before: the argument before it, or NULL. */
+static int parse_word(struct settings *s, const char *word, const char *before, struct err *e)
 {
     if (s->n_words >= s->spec->max_words) {
-        struct span w = span_str(word);
+        struct span w = span_str(word), b = span_str(before);
+        struct value v;
+        const struct value_rule boolean = {.type = VALUE_BOOL};
+        /* `--enable-llm true`: only switches leave the next word alone. */
+        if (b.n > 2 && strncmp(before, "--", 2) == 0 && !strchr(before, '=') &&
+            value_parse(&v, &boolean, "", word, &s->arena, NULL) == 0)
+            return err_set(e, ERR_USAGE, "%.*s: its value is given as %.*s=%.*s", SPAN_FMT(b),
+                           SPAN_FMT(b), SPAN_FMT(w));
         return err_set(e, ERR_USAGE, "'%.*s': one word too many, expected %s", SPAN_FMT(w),
                        s->spec->usage);
     }
@@ -176,7 +184,7 @@ static int parse_arguments(struct settings *s, int argc, char **argv, struct err
     for (int i = 0; r == 0 && i < argc; i++) {
         const char *arg = argv[i];
         if (only_words || arg[0] != '-' || arg[1] == '\0') {
-            r = parse_word(s, arg, e);
+            r = parse_word(s, arg, i > 0 ? argv[i - 1] : NULL, e);
         } else if (strcmp(arg, "--") == 0) {
             only_words = true;
         } else if (arg[1] != '-') {

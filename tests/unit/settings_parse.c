@@ -379,6 +379,10 @@ static void test_wrong_flags_and_words(void **state)
         {{"-n", "3"}, {0}, "'-n': unknown option, long ones begin with two dashes"},
         {{"--store"}, {0}, "--store: its value is missing"},
         {{"--store", "--dashboard"}, {0}, "--store: its value is missing before '--dashboard'"},
+        {{"a", "--enable-llm", "No"}, {0}, "--enable-llm: its value is given as --enable-llm=No"},
+        {{"--", "a", "true"},
+         {0},
+         "'true': one word too many, expected wattle run --devices N [WORD]"},
         {{"a", "b"}, {0}, "'b': one word too many, expected wattle run --devices N [WORD]"},
     };
     check_refusals(&run_spec, rows, sizeof rows / sizeof rows[0]);
