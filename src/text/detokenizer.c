@@ -68,7 +68,8 @@ int detokenizer_push(struct detokenizer *d, int32_t id, struct buf *out, struct 
     const struct tokenizer *t = d->t;
     if (id < 0 || (size_t)id >= t->v.n)
         return err_set(e, ERR_RANGE, "token id: %d, expected 0 to %zu", id, t->v.n - 1);
-    if (d->skip_special && token_is_control(t, id))
+    /* What is left out does not end a run of bytes either; nor does padding without a text. */
+    if (t->v.tokens[id].n == 0 || (d->skip_special && token_is_control(t, id)))
         return 0;
     size_t began = out->n;
     if (t->v.kind == VOCAB_BPE) {

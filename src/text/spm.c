@@ -53,13 +53,15 @@ void spm_piece(const struct tokenizer *t, int32_t id, struct buf *out)
     buf_span(out, span_sub(text, from, text.n - from));
 }
 
-/* Words are made of these; control, unknown and byte tokens are not found by their spelling. */
+/* Words are made of these. Control, unknown and byte tokens are not found by their spelling, and
+ * user-defined ones only as a whole (added.h), never by merging. */
 static bool is_word_token(const struct tokenizer *t, int32_t id)
 {
     switch (token_type_of(t, id)) {
     case TOKEN_CONTROL:
     case TOKEN_UNKNOWN:
     case TOKEN_BYTE:
+    case TOKEN_USER_DEFINED:
         return false;
     default:
         return true;

@@ -155,7 +155,7 @@ static int check_vocab(const struct vocab *v, struct err *e)
     if (!rc)
         rc = check_id("unknown", v->unk, v->n, e);
     for (size_t i = 0; v->types && i < v->n && !rc; i++)
-        if (v->types[i] < 0 || v->types[i] > TOKEN_BYTE)
+        if (v->types[i] < TOKEN_NORMAL || v->types[i] > TOKEN_BYTE)
             rc = err_set(e, ERR_FORMAT, "vocabulary: token %zu: type %d, expected %d to %d", i,
                          v->types[i], TOKEN_NORMAL, TOKEN_BYTE);
     return rc;
