@@ -6,8 +6,15 @@
 
 #include "engine/engine.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 64, LANES = 8 };
+
+/* Twice the least that probability_block gives: a million of them weigh less than a rounding. */
+static const float NOTHING = 0x1p-51F;
 
 struct candidate {
     float p; /* relative to the largest */
@@ -19,6 +26,7 @@ struct sampler {
     struct sampler_options o;
     struct rng rng;
     struct candidate *candidates; /* [n_vocab] */
+    float *p;                     /* [n_vocab] */
     float *heap;                  /* [n_vocab]: top-k's */
     int32_t *seen;                /* [n_vocab], n_seen used: each id once */
     uint8_t *is_seen;             /* [n_vocab] */
@@ -55,10 +63,11 @@ int sampler_open(struct sampler **out, int32_t n_vocab, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for the sampler");
     s->n_vocab = n_vocab;
     s->candidates = calloc(n, sizeof *s->candidates);
+    s->p = calloc(n, sizeof *s->p);
     s->heap = calloc(n, sizeof *s->heap);
     s->seen = calloc(n, sizeof *s->seen);
     s->is_seen = calloc(n, sizeof *s->is_seen);
-    if (!s->candidates || !s->heap || !s->seen || !s->is_seen) {
+    if (!s->candidates || !s->p || !s->heap || !s->seen || !s->is_seen) {
         sampler_close(&s);
         return err_set(e, ERR_NOMEM, "no memory for the sampler of %zu tokens", n);
     }
@@ -71,6 +80,7 @@ void sampler_close(struct sampler **s)
     if (!*s)
         return;
     free((*s)->candidates);
+    free((*s)->p);
     free((*s)->heap);
     free((*s)->seen);
     free((*s)->is_seen);
@@ -80,8 +90,9 @@ void sampler_close(struct sampler **s)
 
 size_t sampler_bytes(const struct sampler *s)
 {
-    return sizeof *s + (size_t)s->n_vocab * (sizeof *s->candidates + sizeof *s->heap +
-                                             sizeof *s->seen + sizeof *s->is_seen);
+    return sizeof *s +
+           (size_t)s->n_vocab * (sizeof *s->candidates + sizeof *s->p + sizeof *s->heap +
+                                 sizeof *s->seen + sizeof *s->is_seen);
 }
 
 void sampler_begin(struct sampler *s, const struct sampler_options *o)
@@ -140,20 +151,99 @@ static float kth_largest(const float *logits, size_t n, size_t k, float *heap)
     return heap[0];
 }
 
-/* The ids whose logits reach border, with their probabilities; returns how many, *sum their mass.
- */
-static size_t gather(const struct sampler *s, const float *logits, float largest, float border,
-                     double *sum)
+static inline int32_t bits_of(float value)
 {
+    int32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float float_of(int32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* p = 2^((logit - largest) * scale), 1 for the largest, off by at most 3e-6 of it (far from the
+ * largest, where the exponent's rounding counts); 2^-52 below that and for what is no number. The
+ * whole part of the exponent becomes the result's exponent bits; for the rest, in [-1/2, 1/2], the
+ * Taylor series of 2^f is off by 1e-7. Blocks of constant length, restrict and clamping as integers
+ * let the compiler make vector code of it. Both arrays are [BLOCK]. */
+static void probability_block(const float *restrict logits, float largest, float scale,
+                              float *restrict p)
+{
+    const int32_t most = bits_of(52);
+    for (int i = 0; i < BLOCK; i++) {
+        int32_t below = bits_of((logits[i] - largest) * scale) & 0x7FFFFFFF;
+        float t = -float_of(below < most ? below : most);
+        float whole = (t + 12582912.0F) - 12582912.0F; /* 1.5 * 2^23: rounds to nearest */
+        float f = t - whole;
+        float y = 1.54035304e-4F;
+        y = y * f + 1.33335581e-3F;
+        y = y * f + 9.61812911e-3F;
+        y = y * f + 5.55041087e-2F;
+        y = y * f + 2.40226507e-1F;
+        y = y * f + 6.93147181e-1F;
+        y = y * f + 1;
+        p[i] = y * float_of(((int32_t)whole + 127) * (1 << 23));
+    }
+}
+
+static double block_sum(const float p[BLOCK])
+{
+    float lanes[LANES] = {0};
+    for (int i = 0; i < BLOCK; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lanes[k] += p[i + k];
+    double sum = 0;
+    for (int k = 0; k < LANES; k++)
+        sum += (double)lanes[k];
+    return sum;
+}
+
+/* Of all ids, into s->p; returns their sum. */
+static double probabilities(const struct sampler *s, const float *logits, float largest)
+{
+    float scale = 1.44269504F / s->o.temperature; /* log2(e) */
+    scale = scale < FLT_MAX ? scale : FLT_MAX;    /* the largest's 0 times it stays 0 */
+    int32_t n = s->n_vocab, whole = n - n % BLOCK;
+    double sum = 0;
+    for (int32_t at = 0; at < whole; at += BLOCK) {
+        probability_block(logits + at, largest, scale, s->p + at);
+        sum += block_sum(s->p + at);
+    }
+    float rest[BLOCK], p[BLOCK];
+    for (int32_t i = 0; i < BLOCK; i++)
+        rest[i] = whole + i < n ? logits[whole + i] : -INFINITY;
+    probability_block(rest, largest, scale, p);
+    for (int32_t at = whole; at < n; at++)
+        sum += (double)(s->p[at] = p[at - whole]);
+    return sum;
+}
+
+/* The ids of at least floor, in their order. */
+static size_t gather(const struct sampler *s, float floor)
+{
+    size_t n = 0;
+    for (int32_t id = 0; id < s->n_vocab; id++) {
+        /* Written anyway, so that there is no branch to be wrong about; there is room for all. */
+        s->candidates[n] = (struct candidate){s->p[id], id};
+        n += s->p[id] >= floor;
+    }
+    return n;
+}
+
+/* The ids whose logits reach the k-th largest; returns how many, *sum their mass. */
+static size_t gather_top_k(const struct sampler *s, const float *logits, float largest, double *sum)
+{
+    float border = kth_largest(logits, (size_t)s->n_vocab, (size_t)s->o.top_k, s->heap);
     size_t n = 0;
     double mass = 0;
     for (int32_t id = 0; id < s->n_vocab; id++) {
-        /* A million tokens below exp(-36) of the largest would have 2e-10 of its mass: less than
-         * the rounding of one probability. */
-        float x = (logits[id] - largest) / s->o.temperature;
-        if (!(logits[id] >= border && x > -36))
+        if (!(logits[id] >= border))
             continue;
-        float p = expf(x);
+        float p = expf((logits[id] - largest) / s->o.temperature);
         mass += (double)p;
         s->candidates[n++] = (struct candidate){p, id};
     }
@@ -161,11 +251,11 @@ static size_t gather(const struct sampler *s, const float *logits, float largest
     return n;
 }
 
-static size_t drop_below(struct candidate *c, size_t n, float border)
+static size_t drop_below(struct candidate *c, size_t n, float floor)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (c[i].p >= border)
+        if (c[i].p >= floor)
             c[kept++] = c[i];
     return kept;
 }
@@ -228,25 +318,11 @@ static size_t select_mass(struct candidate *c, size_t n, double need)
     return hi;
 }
 
-static size_t top_p(struct candidate *c, size_t n, float p, double sum)
-{
-    /* Those below their equal share of what may be dropped are dropped by any order, which leaves
-     * few for the selection. 0.99: the rounding of this product. */
-    double droppable = (1 - (double)p) * sum;
-    n = drop_below(c, n, (float)(0.99 * droppable / (double)n));
-    return select_mass(c, n, (double)p * sum);
-}
-
-static double mass_of(const struct candidate *c, size_t n)
+static int32_t draw(struct rng *rng, const struct candidate *c, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += (double)c[i].p;
-    return sum;
-}
-
-static int32_t draw(struct rng *rng, const struct candidate *c, size_t n, double sum)
-{
     double left = rng_unit(rng) * sum;
     for (size_t i = 0; i + 1 < n; i++) {
         left -= (double)c[i].p;
@@ -254,6 +330,32 @@ static int32_t draw(struct rng *rng, const struct candidate *c, size_t n, double
             return c[i].id;
     }
     return c[n - 1].id;
+}
+
+/* What is below min-p, below all that can count, or below its equal share of what top-p drops
+ * (which is dropped in any order, and leaves few to be selected from; 0.99: rounding). */
+static float floor_of(const struct sampler_options *o, int32_t n, double sum)
+{
+    float floor = o->min_p > NOTHING ? o->min_p : NOTHING;
+    float share = (float)(0.99 * (1 - (double)o->top_p) * sum / n);
+    return share > floor ? share : floor;
+}
+
+static int32_t draw_from(struct sampler *s, const float *logits, float largest)
+{
+    const struct sampler_options *o = &s->o;
+    double sum;
+    size_t n;
+    if (o->top_k > 0 && o->top_k < s->n_vocab) {
+        n = gather_top_k(s, logits, largest, &sum);
+        n = drop_below(s->candidates, n, floor_of(o, (int32_t)n, sum));
+    } else {
+        sum = probabilities(s, logits, largest);
+        n = gather(s, floor_of(o, s->n_vocab, sum));
+    }
+    if (o->top_p < 1)
+        n = select_mass(s->candidates, n, (double)o->top_p * sum);
+    return draw(&s->rng, s->candidates, n);
 }
 
 int32_t engine_greedy(const float *logits, int32_t n)
@@ -282,15 +384,6 @@ int sampler_next(struct sampler *s, float *logits, int32_t *id, struct err *e)
         *id = best;
         return 0;
     }
-    float border = -INFINITY;
-    if (o->top_k > 0 && o->top_k < s->n_vocab)
-        border = kth_largest(logits, (size_t)s->n_vocab, (size_t)o->top_k, s->heap);
-    double sum;
-    size_t all = gather(s, logits, largest, border, &sum), n = all;
-    if (o->top_p < 1)
-        n = top_p(s->candidates, n, o->top_p, sum);
-    if (o->min_p > 0)
-        n = drop_below(s->candidates, n, o->min_p);
-    *id = draw(&s->rng, s->candidates, n, n == all ? sum : mass_of(s->candidates, n));
+    *id = draw_from(s, logits, largest);
     return 0;
 }
