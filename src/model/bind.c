@@ -186,20 +186,13 @@ static int find_vocabulary_size(struct binder *b)
     const struct tensor *embedding = gguf_tensor(b->model->file, "token_embd.weight");
     if (!embedding)
         return missing(b, "token_embd.weight");
-    if (t->n_vocab == 0) {
-        if (embedding->dims[1] > 4 << 20)
-            return err_set(b->e, ERR_FORMAT, "tensor '%s': %llu rows, expected at most %d",
-                           embedding->name, (unsigned long long)embedding->dims[1], 4 << 20);
-        t->n_vocab = (int32_t)embedding->dims[1];
-    }
-    size_t n = 0;
-    int code = vocabulary_check(b->model->file, &n, b->e);
-    if (!code && n != 0 && n != (size_t)t->n_vocab)
-        code = err_set(b->e, ERR_FORMAT,
-                       "key 'tokenizer.ggml.tokens': %zu tokens, expected %d, the rows of "
-                       "token_embd.weight",
-                       n, t->n_vocab);
-    return code;
+    if (t->n_vocab != 0)
+        return 0;
+    if (embedding->dims[1] > TRAITS_VOCAB_MAX)
+        return err_set(b->e, ERR_FORMAT, "tensor '%s': %llu rows, expected at most %d",
+                       embedding->name, (unsigned long long)embedding->dims[1], TRAITS_VOCAB_MAX);
+    t->n_vocab = (int32_t)embedding->dims[1];
+    return 0;
 }
 
 static int bind_outside_layers(struct binder *b)

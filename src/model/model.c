@@ -69,14 +69,19 @@ static void fill_info(struct model *m)
 
 static int load(struct model *m, struct err *e)
 {
-    size_t n_vocab;
+    size_t n_tokens = 0;
     int code = check_not_split(m->file, e);
     if (!code)
-        code = vocabulary_check(m->file, &n_vocab, e);
+        code = vocabulary_check(m->file, &n_tokens, e);
     if (!code)
         code = read_traits(m, e);
     if (!code)
         code = model_bind(m, e);
+    if (!code && n_tokens != 0 && n_tokens != (size_t)m->traits.n_vocab)
+        code = err_set(e, ERR_FORMAT,
+                       "key 'tokenizer.ggml.tokens': %zu tokens, expected %d, the rows of "
+                       "token_embd.weight",
+                       n_tokens, m->traits.n_vocab);
     if (!code)
         fill_info(m);
     return code;

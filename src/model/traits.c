@@ -12,7 +12,6 @@ enum {
     FF_MAX = 1 << 22,
     HEADS_MAX = 4096,
     HEAD_DIM_MAX = 4096,
-    VOCAB_MAX = 4 << 20,
 };
 
 void read_sizes(struct config *c, struct traits *t)
@@ -23,7 +22,7 @@ void read_sizes(struct config *c, struct traits *t)
     t->n_ff = config_int(c, "feed_forward_length", 1, FF_MAX);
     t->n_head = config_int(c, "attention.head_count", 1, HEADS_MAX);
     t->n_head_kv = config_int_or(c, "attention.head_count_kv", 1, HEADS_MAX, t->n_head);
-    t->n_vocab = config_int_or(c, "vocab_size", 1, VOCAB_MAX, 0);
+    t->n_vocab = config_int_or(c, "vocab_size", 1, TRAITS_VOCAB_MAX, 0);
     if (t->n_head % t->n_head_kv)
         config_fail(c, ERR_FORMAT, "attention.head_count_kv", "%d, expected a divisor of %d heads",
                     t->n_head_kv, t->n_head);

@@ -8,6 +8,8 @@
 
 #include "model/config.h"
 
+enum { TRAITS_VOCAB_MAX = 4 << 20 };
+
 enum rope_scaling { ROPE_SCALING_NONE, ROPE_SCALING_LINEAR, ROPE_SCALING_YARN };
 
 struct rope_traits {
