@@ -175,27 +175,33 @@ static int index_tokens(struct tokenizer *t, struct err *e)
     return rc;
 }
 
+/* Whether the token is found in texts by its spelling. One that is no UTF-8 is not: it could match
+ * the inside of a character and leave two halves. */
+static bool is_added(const struct tokenizer *t, size_t id)
+{
+    struct span text = tokenizer_special_text(t, (int32_t)id);
+    return text.n > 0 && utf8_valid(text);
+}
+
 static int gather_added(struct tokenizer *t, struct err *e)
 {
     size_t n = 0;
-    for (size_t i = 0; i < t->v.n; i++)
-        n += tokenizer_special_text(t, (int32_t)i).n > 0;
+    for (size_t i = 0; i < t->v.n; i++) {
+        n += is_added(t, i);
+        if (is_added(t, i) && t->v.tokens[i].n > ADDED_MAX_BYTES)
+            return err_set(
+                e, ERR_UNSUPPORTED,
+                "vocabulary: token %zu: an added token of %zu bytes, expected at most %d", i,
+                t->v.tokens[i].n, ADDED_MAX_BYTES);
+    }
     struct added_token *tokens = calloc(n ? n : 1, sizeof(*tokens));
     if (!tokens)
         return err_set(e, ERR_NOMEM, "vocabulary: no memory for %zu added tokens", n);
     size_t k = 0;
-    for (size_t i = 0; i < t->v.n; i++) {
-        struct span text = tokenizer_special_text(t, (int32_t)i);
-        if (text.n > ADDED_MAX_BYTES) {
-            free(tokens);
-            return err_set(
-                e, ERR_UNSUPPORTED,
-                "vocabulary: token %zu: an added token of %zu bytes, expected at most %d", i,
-                text.n, ADDED_MAX_BYTES);
-        }
-        if (text.n > 0)
-            tokens[k++] = (struct added_token){text, (int32_t)i, token_is_control(t, (int32_t)i)};
-    }
+    for (size_t i = 0; i < t->v.n; i++)
+        if (is_added(t, i))
+            tokens[k++] =
+                (struct added_token){t->v.tokens[i], (int32_t)i, token_is_control(t, (int32_t)i)};
     added_init(&t->added, tokens, n);
     return 0;
 }

@@ -467,6 +467,18 @@ static void test_invalid_tokens(void **state)
     tokenizer_close(&t);
 }
 
+/* An added token that is no UTF-8 must not cut a character in two. */
+static void test_half_a_character(void **state)
+{
+    struct maker m;
+    (void)state;
+    make_spm(&m);
+    add(&m, "\x9f", TOKEN_USER_DEFINED, 0);
+    struct tokenizer *t = opened(&m);
+    assert_ids(t, "\xf0\x9f\x98\x80", 4, chat, IDS(BLANK, BF0, B9F, B98, B80));
+    tokenizer_close(&t);
+}
+
 static void test_bounds(void **state)
 {
     struct maker m;
@@ -499,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_invalid_tokens),
+        cmocka_unit_test(test_half_a_character),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
