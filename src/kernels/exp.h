@@ -9,8 +9,8 @@
  * (exp(r) - 1 - r) / r^2, weighted for the relative error of exp(r) (iteratively reweighted least
  * squares on 4,001 Chebyshev nodes, rounded to float one by one from C0 with the rest refitted):
  * 3.2e-9 = 0.05 ulp. The rounding of the last addition (0.5 ulp), of r + … (at most 0.35 in size:
- * 0.25 ulp) and of r itself (0.1 ulp) stay below 1 ulp together. The result is a normal
- * number for x >= EXP_LOWEST; below it is 0. */
+ * 0.25 ulp) and of r itself (0.1 ulp) come to it: 1.02 ulp over all floats in the range. The result
+ * is a normal number for x >= EXP_LOWEST; below it is 0. */
 #ifndef WATTLE_KERNELS_EXP_H
 #define WATTLE_KERNELS_EXP_H
 

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    ROWS_MAX = 11,
+    ROWS = 11,
+    ROWS_TALL = 75, /* more than the kernels take at once */
     COLUMNS_MAX = 9,
     K_MAX = 800,
 };
@@ -17,25 +18,25 @@ enum {
 /* A weight matrix with its activations, which live as long as it. */
 struct problem {
     uint32_t type;
-    size_t k, row_bytes;
-    struct guarded w; /* [ROWS_MAX][row_bytes] */
+    size_t k, rows, row_bytes;
+    struct guarded w; /* [rows][row_bytes] */
     struct guarded x; /* [COLUMNS_MAX][k] */
     struct guarded q; /* [COLUMNS_MAX][k / 32]; empty if the type has no q8 */
     char what[64];
 };
 
 static void problem_open(struct problem *p, struct check *c, uint32_t type, enum fill kind,
-                         size_t k, size_t padding)
+                         size_t k, size_t rows, size_t padding)
 {
     const struct wtype_info *info = wtype_info(type);
-    *p = (struct problem){.type = type, .k = k};
+    *p = (struct problem){.type = type, .k = k, .rows = rows};
     p->row_bytes = k / info->block_elems * info->block_bytes + padding;
     snprintf(p->what, sizeof p->what, "%s k=%zu padding=%zu fill=%d", info->name, k, padding,
              (int)kind);
-    guarded_open(&p->w, ROWS_MAX * p->row_bytes, padding % 4); /* at odd addresses too */
+    guarded_open(&p->w, rows * p->row_bytes, padding % 4); /* at odd addresses too */
     guarded_open(&p->x, COLUMNS_MAX * k * sizeof(float), 4);
     guarded_open(&p->q, COLUMNS_MAX * (k / 32) * sizeof(struct q8_block), 4);
-    for (size_t r = 0; r < ROWS_MAX; r++)
+    for (size_t r = 0; r < rows; r++)
         fill_weights(&c->rng, type, kind, p->w.p + r * p->row_bytes, k);
     fill_floats(&c->rng, kind, (float *)p->x.p, COLUMNS_MAX * k);
     if (kernels_has_q8(type))
@@ -86,12 +87,12 @@ static void same_as_ref(struct check *c, const struct problem *p, bool q8, size_
 /* One row and one column at a time gives the bits of the whole. */
 static void same_alone(struct check *c, const struct problem *p, bool q8)
 {
-    float all[COLUMNS_MAX * ROWS_MAX], one;
-    run(c->got, p, q8, 0, ROWS_MAX, 0, COLUMNS_MAX, all, ROWS_MAX);
+    float all[COLUMNS_MAX * ROWS], one;
+    run(c->got, p, q8, 0, ROWS, 0, COLUMNS_MAX, all, ROWS);
     for (size_t col = 0; col < COLUMNS_MAX; col++)
-        for (size_t r = 0; r < ROWS_MAX; r++) {
+        for (size_t r = 0; r < ROWS; r++) {
             run(c->got, p, q8, r, r + 1, col, 1, &one, 1);
-            check_same(c, &one, &all[col * ROWS_MAX + r], 1, p->what);
+            check_same(c, &one, &all[col * ROWS + r], 1, p->what);
         }
 }
 
@@ -99,10 +100,10 @@ static void same_alone(struct check *c, const struct problem *p, bool q8)
  * be measured by: a result near 0 is a difference of large terms. */
 static void accurate(struct check *c, const struct problem *p, bool q8)
 {
-    float out[COLUMNS_MAX * ROWS_MAX], w[K_MAX];
+    float out[COLUMNS_MAX * ROWS], w[K_MAX];
     const struct q8_block *q = (struct q8_block *)p->q.p;
-    run(c->got, p, q8, 0, ROWS_MAX, 0, COLUMNS_MAX, out, ROWS_MAX);
-    for (size_t r = 0; r < ROWS_MAX; r++) {
+    run(c->got, p, q8, 0, ROWS, 0, COLUMNS_MAX, out, ROWS);
+    for (size_t r = 0; r < ROWS; r++) {
         c->ref->dequant(p->type, p->w.p + r * p->row_bytes, w, p->k);
         for (size_t col = 0; col < COLUMNS_MAX; col++) {
             double sum = 0, size = 0;
@@ -113,21 +114,21 @@ static void accurate(struct check *c, const struct problem *p, bool q8)
                 sum += (double)w[i] * x;
                 size += fabs((double)w[i] * x);
             }
-            double error = fabs((double)out[col * ROWS_MAX + r] - sum);
+            double error = fabs((double)out[col * ROWS + r] - sum);
             c->compared++;
             if (!(error <= 2e-6 * size + 1e-44))
                 check_fail(c, "%s %s row %zu column %zu: %.9g, expected %.9g, off by %.2g of %.2g",
-                           q8 ? "mul_q8" : "mul_f32", p->what, r, col,
-                           (double)out[col * ROWS_MAX + r], sum, error, size);
+                           q8 ? "mul_q8" : "mul_f32", p->what, r, col, (double)out[col * ROWS + r],
+                           sum, error, size);
         }
     }
 }
 
 static void check_problem(struct check *c, uint32_t type, enum fill kind, size_t k, size_t padding)
 {
-    static const size_t ranges[][2] = {{0, ROWS_MAX}, {3, 4}, {2, 9}, {5, 5}, {1, 5}, {8, 11}};
+    static const size_t ranges[][2] = {{0, ROWS}, {3, 4}, {2, 9}, {5, 5}, {1, 5}, {8, 11}};
     struct problem p;
-    problem_open(&p, c, type, kind, k, padding);
+    problem_open(&p, c, type, kind, k, ROWS, padding);
     for (int q8 = 0; q8 <= (kernels_has_q8(type) ? 1 : 0); q8++) {
         for (size_t n = 0; n <= COLUMNS_MAX; n++)
             for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
@@ -136,6 +137,17 @@ static void check_problem(struct check *c, uint32_t type, enum fill kind, size_t
         if (kind != FILL_WILD) /* whose sums overflow */
             accurate(c, &p, q8);
     }
+    problem_close(&p, c);
+}
+
+static void check_tall(struct check *c, uint32_t type)
+{
+    struct problem p;
+    problem_open(&p, c, type, FILL_PLAIN, wtype_info(type)->block_elems == 256 ? 512 : 576,
+                 ROWS_TALL, 0);
+    for (int q8 = 0; q8 <= (kernels_has_q8(type) ? 1 : 0); q8++)
+        for (size_t n = 1; n <= 5; n += 2)
+            same_as_ref(c, &p, q8, n, ROWS_TALL, n, 1);
     problem_close(&p, c);
 }
 
@@ -154,5 +166,6 @@ void check_mul(struct check *c)
         for (size_t i = 0; i < n; i++)
             for (int kind = 0; kind < FILL_KINDS; kind++)
                 check_problem(c, all_types[t], (enum fill)kind, ks[i], i % 3 * 3);
+        check_tall(c, all_types[t]);
     }
 }
