@@ -4,6 +4,7 @@
 
 #include "codec/codec.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -214,6 +215,52 @@ static void test_breaks_do_not_cut_words(void **state)
     close_golden(&g);
 }
 
+/* A thread's share: the same text again and again, which must give the same ids each time. */
+struct share {
+    const struct tokenizer *t;
+    struct span text;
+    const struct token_list *want;
+    int wrong;
+};
+
+static void *encode_again(void *context)
+{
+    struct share *s = context;
+    static const struct encode_options plain = {.parse_special = true};
+    for (int i = 0; i < 20; i++) {
+        struct token_list got = {0};
+        if (tokenizer_encode(s->t, s->text, &plain, &got, NULL) || got.n != s->want->n ||
+            memcmp(got.ids, s->want->ids, got.n * sizeof(*got.ids)) != 0)
+            s->wrong++;
+        token_list_release(&got);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    enum { N = 4 };
+    static const struct encode_options plain = {.parse_special = true};
+    struct golden g;
+    struct token_list want = {0};
+    struct share shares[N];
+    pthread_t threads[N];
+    open_golden(&g, *state);
+    if (tokenizer_encode(g.t, buf_view(&g.file), &plain, &want, NULL))
+        fail();
+    assert_true(want.n > 1000);
+    for (int i = 0; i < N; i++) {
+        shares[i] = (struct share){g.t, buf_view(&g.file), &want, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, encode_again, &shares[i]), 0);
+    }
+    for (int i = 0; i < N; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(shares[i].wrong, 0);
+    }
+    token_list_release(&want);
+    close_golden(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +270,8 @@ int main(void)
         cmocka_unit_test_prestate(test_golden, "phi3-spm-rstrip"),
         cmocka_unit_test_prestate(test_golden, "gemma-spm"),
         cmocka_unit_test(test_breaks_do_not_cut_words),
+        cmocka_unit_test_prestate(test_threads, "smollm2-digits"),
+        cmocka_unit_test_prestate(test_threads, "phi3-spm-rstrip"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
