@@ -70,6 +70,13 @@ void buf_span(struct buf *b, struct span s)
     buf_put(b, s.p, s.n);
 }
 
+void buf_append(struct buf *b, const struct buf *other)
+{
+    if (other->failed)
+        b->failed = true;
+    buf_put(b, other->p, other->n);
+}
+
 void buf_char(struct buf *b, char c)
 {
     buf_put(b, &c, 1);

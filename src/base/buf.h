@@ -26,6 +26,8 @@ void buf_clear(struct buf *b);            /* n = 0, failed = false; keeps the me
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, const char *s);
 void buf_span(struct buf *b, struct span s);
+/* The other's bytes; one that has failed makes this one fail too. */
+void buf_append(struct buf *b, const struct buf *other);
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));

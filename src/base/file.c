@@ -48,10 +48,12 @@ int file_read(const char *path, struct buf *out, struct err *e)
         if (n <= 0)
             break;
         buf_put(out, chunk, (size_t)n);
-        if (out->failed) {
+        if (out->failed && out->max - out->n < (size_t)n)
             code = err_set(e, ERR_LIMIT, "cannot read '%s': larger than %zu bytes", path, out->max);
+        else if (out->failed)
+            code = err_set(e, ERR_NOMEM, "cannot read '%s': no memory for it", path);
+        if (code)
             break;
-        }
     }
     if (own)
         close(fd);

@@ -4,6 +4,8 @@
 #include "codec/codec.h"
 #include "settings/parsed.h"
 
+#include <stdio.h>
+
 static const char *const source_names[] = {
     [FROM_DEFAULT] = "default", [FROM_ENVIRONMENT] = "environment", [FROM_FLAG] = "flag"};
 
@@ -46,8 +48,9 @@ static void write_table(struct buf *out, const struct settings *s)
         buf_clear(&shown);
         put_shown(&shown, &settings_table[id], &s->table[id].value);
         size_t value = utf8_length(buf_view(&shown));
-        buf_printf(out, "%-*s  %s%*s  %s\n", (int)names, settings_table[id].env, buf_cstr(&shown),
-                   value < values ? (int)(values - value) : 0, "",
+        buf_printf(out, "%-*s  ", (int)names, settings_table[id].env);
+        buf_append(out, &shown);
+        buf_printf(out, "%*s  %s\n", value < values ? (int)(values - value) : 0, "",
                    source_names[s->table[id].source]);
     }
     buf_release(&shown);
@@ -80,11 +83,9 @@ static void write_json(struct buf *out, const struct settings *s)
         json_write_key(&w, "name");
         json_write_str(&w, row->env);
         json_write_key(&w, "flag");
-        struct buf flag;
-        buf_init(&flag, 128);
-        buf_printf(&flag, "--%s", row->flag);
-        json_write_str(&w, buf_cstr(&flag));
-        buf_release(&flag);
+        char flag[128];
+        snprintf(flag, sizeof flag, "--%s", row->flag);
+        json_write_str(&w, flag);
         json_write_key(&w, "value");
         write_value(&w, row, &s->table[id].value);
         json_write_key(&w, "source");

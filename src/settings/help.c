@@ -59,7 +59,9 @@ static void put_text(struct buf *out, struct span text)
 static void put_row(struct buf *out, const struct buf *left, const struct buf *right)
 {
     size_t width = utf8_length(buf_view(left));
-    buf_span(out, buf_view(left));
+    buf_append(out, left);
+    if (right->failed)
+        out->failed = true;
     if (width + 2 > HELP_COLUMN) {
         buf_char(out, '\n');
         width = 0;
@@ -85,8 +87,11 @@ static void put_bounds(struct buf *right, const char *env, const struct value_ru
         buf_str(&b, b.n ? "; " : "");
         buf_printf(&b, "default %s", fallback);
     }
-    if (b.n)
-        buf_printf(right, " [%s]", buf_cstr(&b));
+    if (b.n || b.failed) {
+        buf_str(right, " [");
+        buf_append(right, &b);
+        buf_char(right, ']');
+    }
     buf_release(&b);
 }
 
