@@ -45,8 +45,8 @@ static void fill_standard_descriptors(void)
 static int flush_output(const char *prefix, int code)
 {
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || code == EXIT_FAILED)
+        return code; /* a failure has been told: often this very one */
     fprintf(stderr, "%s: cannot write to the standard output: %s\n", prefix,
             errno ? strerror(errno) : "an earlier write failed");
     return code == EXIT_DONE ? EXIT_FAILED : code;

@@ -8,6 +8,7 @@
 #include "codec/json.h"
 
 #include <locale.h>
+#include <pthread.h>
 
 /* Some names of jansson are also ours, with other meanings: they go by another name here. */
 #define JSON_OBJECT JANSSON_OBJECT
@@ -36,6 +37,27 @@ static json_t *tree_of(const struct json *v)
 static const struct json *json_of(const json_t *v)
 {
     return (const struct json *)v;
+}
+
+/* jansson 2.14 leaves a byte of a string out, and says nothing, when the buffer that it collects
+ * the string in cannot grow. So its allocations go through ours, which remember. What they call is
+ * what jansson called before: values of another user of it in the process stay valid. */
+static json_malloc_t plain_malloc;
+static json_free_t plain_free;
+static _Thread_local bool starved;
+
+static void *watched_malloc(size_t size)
+{
+    void *p = plain_malloc(size);
+    if (!p)
+        starved = true;
+    return p;
+}
+
+static void watch_allocations(void)
+{
+    json_get_alloc_funcs(&plain_malloc, &plain_free);
+    json_set_alloc_funcs(watched_malloc, plain_free);
 }
 
 /* Where a byte of the text is, as an editor shows it: the column counts characters. */
@@ -157,10 +179,17 @@ int json_parse(struct json **out, struct span text, size_t max_bytes, const char
         return err_set(e, ERR_NOMEM, "%s: no memory to read JSON", what);
     locale_t before = uselocale(plain);
     json_error_t error = {.line = -1, .column = -1, .position = 0};
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_allocations);
+    starved = false;
     json_t *tree =
         json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     uselocale(before);
     freelocale(plain);
+    if (starved) {
+        json_decref(tree);
+        return err_set(e, ERR_NOMEM, "%s: no memory to read JSON", what);
+    }
     if (!tree)
         return explain(text, what, &error, e);
     *out = (struct json *)tree;

@@ -53,13 +53,16 @@ static int paths_add(struct paths *paths, char *path, struct err *e)
     return 0;
 }
 
-static char *join(const char *folder, const char *name)
+/* free() it; NULL: e says why. */
+static char *join(const char *folder, const char *name, struct err *e)
 {
     struct buf b;
     buf_init(&b, PATH_MAX);
     size_t n = strlen(folder);
     buf_printf(&b, "%s%s%s", folder, n > 0 && folder[n - 1] == '/' ? "" : "/", name);
-    char *s = buf_steal(&b);
+    char *s = NULL;
+    if (buf_check(&b, "the path of a metrics file", e) == 0 && !(s = buf_steal(&b)))
+        err_set(e, ERR_NOMEM, "no memory for the names of metrics files");
     buf_release(&b);
     return s;
 }
@@ -77,9 +80,8 @@ static int search_entry(struct paths *found, const char *folder, DIR *dir, const
     if (S_ISDIR(st.st_mode)) {
         if (depth == DEPTH_MAX)
             return 0;
-        char *path = join(folder, name);
-        int r = path ? search(found, path, depth + 1, e)
-                     : err_set(e, ERR_LIMIT, "a path in '%s' is too long", folder);
+        char *path = join(folder, name, e);
+        int r = path ? search(found, path, depth + 1, e) : ERR_LIMIT;
         free(path);
         return r;
     }
@@ -92,14 +94,18 @@ static int search_entry(struct paths *found, const char *folder, DIR *dir, const
         found->cut = true;
         return 0;
     }
-    return paths_add(found, join(folder, name), e);
+    char *path = join(folder, name, e);
+    return path ? paths_add(found, path, e) : ERR_LIMIT;
 }
 
 static int search(struct paths *found, const char *folder, int depth, struct err *e)
 {
     DIR *dir = opendir(folder);
+    /* what nobody may read, or is gone by now, is no reason to show nothing */
+    if (!dir && depth > 0 && (errno == EACCES || errno == ENOENT))
+        return 0;
     if (!dir)
-        return depth > 0 ? 0 : err_errno(e, errno, "cannot read the folder '%s'", folder);
+        return err_errno(e, errno, "cannot read the folder '%s'", folder);
     int r = 0;
     for (struct dirent *d; r == 0 && !found->cut && (d = readdir(dir)) != NULL;) {
         if (++found->entries > ENTRIES_MAX)
