@@ -10,7 +10,8 @@ enum {
     CHUNKS_A_THREAD = 6,
     WORK_MIN = 64 << 10, /* multiply-adds: 3 to 6 us for one column of 4-bit rows */
     PARTS_MAX = 3,
-    COLUMN_BYTES = 24 << 10, /* of activations beside a row in a 32 KiB first-level cache */
+    COLUMN_BYTES =
+        128 << 10, /* of activations that rows pass over: half of a small second-level cache */
 };
 
 static size_t max_size(size_t a, size_t b)
@@ -133,7 +134,7 @@ void step_rotate(struct forward *f, float *keys, size_t n)
 /* ---- rows ---- */
 
 /* Rows [row0, row1) of p for all columns, bias included. Columns go in groups that stay in the
- * first-level cache while a row passes over them. */
+ * second-level cache while the chunk's rows pass over them. */
 static void multiply(const struct forward *f, const struct columns *in, const struct product *p,
                      size_t row0, size_t row1, int worker)
 {
