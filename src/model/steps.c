@@ -8,10 +8,8 @@
 
 enum {
     CHUNKS_A_THREAD = 6,
-    WORK_MIN = 64 << 10, /* multiply-adds: 3 to 6 us for one column of 4-bit rows */
-    PARTS_MAX = 3,
-    COLUMN_BYTES =
-        128 << 10, /* of activations that rows pass over: half of a small second-level cache */
+    WORK_MIN = 64 << 10,      /* multiply-adds: 3 to 6 us for one column of 4-bit rows */
+    COLUMN_BYTES = 128 << 10, /* of activations: half of a small second-level cache */
 };
 
 static size_t max_size(size_t a, size_t b)
