@@ -38,14 +38,6 @@ wide_inline struct v8f v8f_set1(float f)
     return (struct v8f){_mm256_set1_ps(f)};
 }
 
-/* p[0], p[1] four times. */
-wide_inline struct v8f v8f_pair(const float *p)
-{
-    double both;
-    memcpy(&both, p, sizeof both);
-    return (struct v8f){_mm256_castpd_ps(_mm256_set1_pd(both))};
-}
-
 /* Lane `low` (a constant) in lanes 0..3, lane `high` in lanes 4..7. */
 wide_inline struct v8f v8f_spread(struct v8f a, int low, int high)
 {

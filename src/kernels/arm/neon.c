@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernels of wide/ over the lanes of AArch64's Advanced SIMD. Only the table leaves this file.
+ */
+#include "kernels/arm/neon.h"
+
+#include "kernels/arm/lanes.h"
+
+#include "kernels/wide/attention.h"
+#include "kernels/wide/mul_f32.h"
+#include "kernels/wide/mul_q8.h"
+#include "kernels/wide/rows.h"
+
+const struct kernels kernels_neon = {
+    .isa = "neon",
+    .dequant = wide_dequant,
+    .quantize_q8 = wide_quantize_q8,
+    .mul_f32 = wide_mul_f32,
+    .mul_q8 = wide_mul_q8,
+    .rms_norm = wide_rms_norm,
+    .add = wide_add,
+    .silu_mul = wide_silu_mul,
+    .rope = wide_rope,
+    .attention = wide_attention,
+};
