@@ -6,6 +6,7 @@
 #define WATTLE_KERNELS_WIDE_MUL_F32_H
 
 #include "kernels/wide/blocks.h"
+#include "kernels/wide/prefetch.h"
 
 #include <math.h>
 
@@ -65,9 +66,14 @@ wide_inline void f32_tile(uint32_t type, const uint8_t *w, size_t row_bytes, int
 #pragma GCC unroll 16
         for (int c = 0; c < columns; c++)
             lanes[r][c] = v8f_zero();
+    /* Rows that lie apart (the keys of attention) are not read as one piece. */
+    const bool once = columns == 1 && rows > 1 && row_bytes == k * plain_bytes(type);
     size_t i = 0;
     for (; k - i >= 8; i += 8) {
         struct v8f wide[F32_TILE_ROWS];
+        if (once)
+            prefetch_ahead(w, (size_t)rows * row_bytes, (size_t)rows * i * plain_bytes(type),
+                           (size_t)rows * 8 * plain_bytes(type));
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++)
             wide[r] = plain_load(type, w + (size_t)r * row_bytes + i * plain_bytes(type));

@@ -11,6 +11,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/wide/blocks.h"
+#include "kernels/wide/prefetch.h"
 
 #include <math.h>
 
@@ -29,23 +30,6 @@ struct q8_job {
     float *out; /* of row 0, column 0 */
     size_t out_stride;
 };
-
-/* Asks for the part of the tiles ahead that corresponds to blocks [at, at + bytes) of this one,
- * counted in the order of memory, which the machine's own prefetcher does not see behind four
- * streams. Small tiles: two ahead, into the first-level cache; large ones would push out each other
- * there. There need be no memory at that address: a prefetch never faults. */
-wide_inline void prefetch_ahead(const uint8_t *tile, size_t tile_bytes, size_t at, size_t bytes)
-{
-    uintptr_t from = (uintptr_t)tile + at;
-    if (tile_bytes <= 8192)
-#pragma GCC unroll 16
-        for (size_t i = 0; i < (bytes + 63) / 64; i++)
-            __builtin_prefetch((const void *)(from + 2 * tile_bytes + 64 * i), 0, 3);
-    else
-#pragma GCC unroll 16
-        for (size_t i = 0; i < (bytes + 63) / 64; i++)
-            __builtin_prefetch((const void *)(from + tile_bytes + 64 * i), 0, 2);
-}
 
 /* Rows [r0, r0 + rows) x columns [c0, c0 + columns). */
 wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int rows, size_t c0,

@@ -5,15 +5,23 @@
 #include "kernels/ref/ref.h"
 #include "kernels/x86/avx2.h"
 
+#include <cpuid.h>
+
 const char *const kernels_level_names[] = {"c", "avx2", NULL};
+
+/* clang's __builtin_cpu_supports does not know the name. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
 
 const struct kernels *const *kernels_levels(void)
 {
     static const struct kernels *const plain[] = {&kernels_ref, NULL};
     static const struct kernels *const avx2[] = {&kernels_ref, &kernels_avx2, NULL};
 
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                   __builtin_cpu_supports("f16c")
-               ? avx2
-               : plain;
+    /* "avx2" is true only where the operating system saves the wide registers, too. */
+    bool best = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+    return best ? avx2 : plain;
 }
