@@ -19,12 +19,22 @@
  * Integer dot products (mul_q8). A weight row is a row of sub-blocks of 32 small integers w[32];
  * each has a scale for its two halves, d[0] and d[1] (equal but for Q6_K), and Q4_1 Q5_1 Q4_K Q5_K
  * have a minimum m (negative in K types), so that weight i is d[i / 16] * w[i] + m:
- *   Q8_0 w = q; Q4_0 w = q - 8; Q5_0 w = q - 16; Q6_K w = q - 32, d[h] = d * scale; Q4_1 Q5_1 w =
- * q; Q4_K Q5_K w = q, d[h] = d * scale, m = -(dmin * min). All of these products are exact. For
- * each sub-block, in order, with the activation block x beside it: int32 t[j] = w[4j] * x.q[4j] + …
- * + w[4j+3] * x.q[4j+3]    for each lane j of 8 lane[j] = fma(d[j / 4] * x.d, (float)t[j], lane[j])
- *   min     = fma(m, x.s, min)                                types with a minimum
- * and the result is fold(lane), plus min for types with a minimum. */
+ *
+ * - Q8_0 Q4_1 Q5_1: w = q; Q4_0: w = q - 8; Q5_0: w = q - 16
+ *
+ * - Q4_K Q5_K: w = q, d[h] = d * scale, m = -(dmin * min)
+ *
+ * - Q6_K: w = q - 32, d[h] = d * scale of the half
+ *
+ * All of these products are exact. For each sub-block, in order, with the activation block x:
+ *
+ * - t[j] = w[4j] * x.q[4j] + … + w[4j+3] * x.q[4j+3], in int32, for each lane j of 8
+ *
+ * - lane[j] = fma(d[j / 4] * x.d, (float)t[j], lane[j])
+ *
+ * - min = fma(m, x.s, min), for types with a minimum
+ *
+ * The result is fold(lane), plus min for types with a minimum. */
 #ifndef WATTLE_KERNELS_KERNELS_H
 #define WATTLE_KERNELS_KERNELS_H
 
@@ -76,7 +86,7 @@ struct kernels {
 
     /* gate[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + exp(-x)), as x / (1 + e) or
      * (x * e) / (1 + e) for x < 0, with e = exp(-|x|). silu within 4 ulp of the true value for
-     * x >= -87; -0 below -87.3 (truth: above -1.1e-36). exact. exp: wide/exp.h. */
+     * x >= -87; -0 below -87.3 (truth: above -1.1e-36). exact. exp: exp.h. */
     void (*silu_mul)(float *gate, const float *up, size_t n);
 
     /* Rotates pairs of one head by the angle whose cosine and sine are given, n_rot/2 each.
