@@ -258,9 +258,8 @@ static int run(const struct settings *s, struct err *e)
     if (rc == 0)
         rc = answer(s, &q, e);
     question_release(&q);
-    /* Then it was the broken pipe that stopped it, and main says so. */
     if (rc == ERR_CANCELLED && !interrupted)
-        return EXIT_FAILED;
+        rc = err_set(e, ERR_IO, "cannot write the answer to the standard output");
     return exit_code_of(rc);
 }
 

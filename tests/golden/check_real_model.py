@@ -67,6 +67,17 @@ def check_interrupt(count):
             count.check(p.returncode == 130 and first, number, p.returncode, rest, errors)
 
 
+def check_broken_output(count):
+    """Whoever reads goes away, or the disk is full: one line, and no further work."""
+    for output in ("| head -c 1", ">/dev/full"):
+        command = (f"'{program()}' generate --model '{real_model()}' --prompt 'Count to a million.' "
+                   f"--llm-max-length 8000 {output}; echo ${{PIPESTATUS[0]}}")
+        done = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60, check=False)
+        count.check(done.stdout.endswith(b"1\n") and done.stderr.count(b"\n") == 1 and b"write" in done.stderr,
+                    output, done)
+
+
 def main():
     if not os.path.exists(real_model()):
         print("skipped: no model at", real_model())
@@ -75,6 +86,7 @@ def main():
     check_logits(count)
     check_answers(count)
     check_interrupt(count)
+    check_broken_output(count)
     count.exit()
 
 
