@@ -9,6 +9,7 @@
 #include "net/net.h"
 #include "telemetry/telemetry.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,7 +193,7 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     if (c->line.failed)
         log_warning("a message of %zu bytes on '%s' is too long to be printed", payload.n, topic);
     else if (printf("%s\n", buf_cstr(&c->line)) < 0 || fflush(stdout) != 0)
-        fail(c, ERR_IO); /* main says what is wrong with the output */
+        fail(c, err_errno(&c->e, errno, "cannot write to the standard output"));
     if (c->store && store_add(c->store, now, topic, payload, &c->e))
         fail(c, ERR_IO);
     if (c->limit && c->messages == c->limit)

@@ -251,16 +251,28 @@ static int run_fleet(const struct settings *s, struct fleet_options *o, struct e
     return rc;
 }
 
+/* What only makes sense together. */
+static int check_usage(const struct settings *s, struct err *e)
+{
+    const char *list = settings_option_text(s, "llm-devices");
+    if (settings_bool(s, SET_ENABLE_LLM))
+        return list ? fleet_parse_devices(list, (size_t)settings_option_int(s, "devices"), NULL, e)
+                    : 0;
+    if (list)
+        return err_set(e, ERR_USAGE, "--llm-devices '%s': needs --enable-llm", list);
+    if (settings_option_given(s, "inferences"))
+        return err_set(e, ERR_USAGE, "--inferences: needs --enable-llm");
+    return 0;
+}
+
 static int run(const struct settings *s, struct err *e)
 {
     struct buf path;
-    int rc = 0;
+    int rc = check_usage(s, e);
     buf_init(&path, PATH_BYTES_MAX);
-    if (settings_bool(s, SET_ENABLE_LLM))
+    if (!rc && settings_bool(s, SET_ENABLE_LLM))
         rc = cache_find_model(settings_text(s, SET_LLM_MODEL_NAME), settings_text(s, SET_HF_HOME),
                               getenv("HOME"), &path, e);
-    if (settings_option_given(s, "inferences") && !settings_bool(s, SET_ENABLE_LLM))
-        rc = err_set(e, ERR_USAGE, "--inferences: without --enable-llm there is none to wait for");
     struct fleet_options o = {
         .settings = s,
         .n_devices = (size_t)settings_option_int(s, "devices"),

@@ -62,7 +62,7 @@ static void ask_for_analysis(struct device *d, const struct reading *r, struct s
     struct job *j = d->job;
     if (!fleet_wants_inference(d->fleet))
         return;
-    if (j->state == JOB_BUSY) {
+    if (j->busy) {
         d->skipped++;
         d->fleet->skipped++;
         log_debug("%s: analysis of telemetry #%llu skipped, the earlier one is not done", d->name,
@@ -128,12 +128,32 @@ static void on_finished(void *ctx)
     fleet_device_finished(d->fleet);
 }
 
+/* NAME_ID. A name may hold what MQTT lets a broker hang up for (control characters and code points
+ * that are none: OASIS 3.1.1, 1.5.3): those become '-'. */
+static void make_client_id(const struct device *d, char *out, size_t size)
+{
+    size_t n = 0;
+    for (struct span rest = span_str(d->name); rest.n;) {
+        uint32_t cp = 0;
+        size_t length = utf8_decode(rest, &cp);
+        bool refused = length == 0 || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) ||
+                       (cp >= 0xfdd0 && cp <= 0xfdef) || (cp & 0xfffe) == 0xfffe;
+        length = length ? length : 1;
+        if (refused)
+            out[n++] = '-';
+        else
+            n += (size_t)snprintf(out + n, size - n, "%.*s", (int)length, (const char *)rest.p);
+        rest = span_sub(rest, length, rest.n);
+    }
+    snprintf(out + n, size - n, "_%s", d->id);
+}
+
 static int open_client(struct device *d, struct err *e)
 {
     struct fleet *f = d->fleet;
     const struct settings *s = f->o->settings;
     char client_id[DEVICE_NAME_MAX + DEVICE_ID_MAX + 2], will[TOPIC_SIZE];
-    snprintf(client_id, sizeof client_id, "%s_%s", d->name, d->id);
+    make_client_id(d, client_id, sizeof client_id);
     snprintf(will, sizeof will, "iot/status/%s", d->id);
     struct mqtt_options o = {
         .host = f->host,
@@ -203,7 +223,7 @@ void device_close(struct device *d)
 
 static void log_analysis(const struct device *d, const struct job *j)
 {
-    if (j->state == JOB_FAILED)
+    if (j->outcome == JOB_FAILED)
         log_error("%s: analysis of telemetry #%llu: %s", d->name, (unsigned long long)j->seq,
                   j->error.text);
     else
@@ -215,16 +235,16 @@ static void log_analysis(const struct device *d, const struct job *j)
 void device_take(struct device *d)
 {
     struct job *j = d->job;
-    if (j->state == JOB_CANCELLED) {
-        j->state = JOB_FREE;
+    if (j->outcome == JOB_CANCELLED) {
+        j->busy = false;
         return;
     }
     d->inferences++;
     bool open = !d->fleet->finishing; /* else it is too late: the goodbye is on its way */
-    if (j->state == JOB_GOOD) {
+    if (j->outcome == JOB_GOOD) {
         d->seconds += j->seconds;
         d->energy_j += j->energy_j;
-        d->tokens += (uint64_t)j->tokens;
+        d->decoded += j->decode_ns ? (uint64_t)j->tokens - 1 : 0;
         d->decode_ns += j->decode_ns;
         if (open)
             publish(d, "analysis", "", buf_view(&j->analysis), false);
@@ -236,5 +256,5 @@ void device_take(struct device *d)
         publish(d, "metrics", "", buf_view(&j->metrics), false);
         publish(d, "metrics", "/summary", buf_view(&j->summary), false);
     }
-    j->state = JOB_FREE;
+    j->busy = false;
 }

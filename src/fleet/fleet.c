@@ -198,10 +198,10 @@ static void on_job_done(void *ctx, struct job *j)
     struct fleet *f = (struct fleet *)ctx;
     struct device *d = (struct device *)j->owner;
     f->pending--;
-    if (j->state != JOB_CANCELLED) {
+    if (j->outcome != JOB_CANCELLED) {
         f->inferences++;
-        f->errors += j->state == JOB_FAILED;
-        if (j->state == JOB_GOOD)
+        f->errors += j->outcome == JOB_FAILED;
+        if (j->outcome == JOB_GOOD)
             remember_last(f, d, j);
     }
     device_take(d);
@@ -294,7 +294,7 @@ static int fill_device(struct fleet_device *out, const struct device *d)
         .errors = d->errors,
         .skipped = d->skipped,
         .avg_ms = good ? d->seconds * 1e3 / (double)good : 0,
-        .tokens_per_second = d->decode_ns ? (double)d->tokens / ((double)d->decode_ns / 1e9) : 0,
+        .tokens_per_second = d->decode_ns ? (double)d->decoded / ((double)d->decode_ns / 1e9) : 0,
         .energy_j = d->energy_j,
     };
     return out->name && out->id && out->metrics_file ? 0 : ERR_NOMEM;

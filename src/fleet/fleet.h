@@ -30,7 +30,7 @@ struct fleet_progress {
 struct fleet_options {
     const struct settings *settings; /* borrowed */
     size_t n_devices;                /* 1..FLEET_DEVICES_MAX */
-    const char *llm_devices;         /* "1,3,5"; NULL: all, when ENABLE_LLM */
+    const char *llm_devices;         /* "1,3,5"; NULL: all; without ENABLE_LLM none */
     /* wattle device: name, id and broker from the settings, as they are; a METRICS_DIR that was
      * given is the device's own folder. Else a METRICS_DIR/NAME/ for each, and a private broker
      * unless one is named. */

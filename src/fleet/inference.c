@@ -45,7 +45,7 @@ int inference_configure(struct inference_shared *s, const struct settings *setti
 
 void job_init(struct job *j)
 {
-    *j = (struct job){.state = JOB_FREE};
+    *j = (struct job){.busy = false};
     buf_init(&j->telemetry, PAYLOAD_MAX);
     buf_init(&j->analysis, PAYLOAD_MAX);
     buf_init(&j->metrics, PAYLOAD_MAX);
@@ -190,8 +190,9 @@ static void record_measured(struct metric_record *m, const struct outcome *o)
     m->prefill_ms = (double)u->prefill_ns / 1e6;
     m->decode_ms = (double)u->decode_ns / 1e6;
     m->queue_ms = o->queue_ms;
-    if (u->decode_ns)
-        m->tokens_per_second = (double)u->completion_tokens / ((double)u->decode_ns / 1e9);
+    /* The first token is prefill's work. */
+    if (u->decode_ns && u->completion_tokens > 1)
+        m->tokens_per_second = (double)(u->completion_tokens - 1) / ((double)u->decode_ns / 1e9);
     if (u->completion_tokens)
         m->joules_per_token = p->energy_j / u->completion_tokens;
     m->threads = u->threads;
@@ -241,12 +242,12 @@ void inference_run(struct inference_shared *s, struct job *j)
     j->decode_ns = 0;
     j->error.text[0] = '\0';
     if (atomic_load(&s->cancelled)) {
-        j->state = JOB_CANCELLED;
+        j->outcome = JOB_CANCELLED;
         return;
     }
     generate(s, j, &o);
     if (o.rc == WATTLE_ECANCELLED) {
-        j->state = JOB_CANCELLED;
+        j->outcome = JOB_CANCELLED;
         goto done;
     }
     record_begin(&m, s, j);
@@ -256,14 +257,14 @@ void inference_run(struct inference_shared *s, struct job *j)
         write_analysis(j, m.utc_us);
         j->seconds = m.inference_time_s;
         j->tokens = m.completion_tokens;
-        j->decode_ns = o.result.usage.decode_ns;
+        j->decode_ns = m.completion_tokens > 1 ? o.result.usage.decode_ns : 0;
         j->tokens_per_second = isfinite(m.tokens_per_second) ? m.tokens_per_second : 0;
         j->energy_j = o.sample.energy_j;
-        j->state = JOB_GOOD;
+        j->outcome = JOB_GOOD;
     } else {
         j->error = o.e;
         m.error = j->error.text;
-        j->state = JOB_FAILED;
+        j->outcome = JOB_FAILED;
     }
     if (metric_log_add(j->log, &m, &e))
         log_error("metrics of %s: %s", j->device_id, e.text);

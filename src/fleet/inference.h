@@ -31,20 +31,14 @@ struct inference_shared {
 /* seed, sampling and limits from the settings. ERR_USAGE: LLM_STOP has too many lines. */
 int inference_configure(struct inference_shared *s, const struct settings *settings, struct err *e);
 
-enum job_state {
-    JOB_FREE,
-    JOB_BUSY, /* the worker's: waiting or running */
-    JOB_GOOD,
-    JOB_FAILED,
-    JOB_CANCELLED
-};
+enum job_outcome { JOB_GOOD, JOB_FAILED, JOB_CANCELLED };
 
 /* One analysis of one message. The loop fills the first part and takes the second; between
- * worker_add and the done callback it is the worker's. */
+ * worker_add and the done callback all but busy is the worker's. */
 struct job {
+    bool busy; /* the loop's alone: with the worker, or done and not yet taken */
     struct job *next;
     void *owner; /* struct device */
-    enum job_state state;
 
     const char *device_id;
     struct metric_log *log;
@@ -54,6 +48,7 @@ struct job {
     struct buf telemetry; /* the message's payload */
     uint64_t due_ns;      /* monotonic */
 
+    enum job_outcome outcome;
     struct buf analysis, metrics, summary; /* payloads; analysis is empty after a failure */
     struct buf text;
     double seconds, tokens_per_second, energy_j;
@@ -64,8 +59,8 @@ struct job {
 
 void job_init(struct job *j);
 void job_release(struct job *j);
-/* Runs it, adds its record to the log and writes the payloads. Leaves state GOOD, FAILED or
- * CANCELLED (no record then). */
+/* Runs it, adds its record to the log and writes the payloads. A cancelled one
+ * leaves no record. */
 void inference_run(struct inference_shared *s, struct job *j);
 
 #endif

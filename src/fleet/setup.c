@@ -254,9 +254,7 @@ static int choose_llm_devices(struct fleet *f, unsigned char *llm, struct err *e
 {
     bool enabled = settings_bool(f->o->settings, SET_ENABLE_LLM);
     const char *list = f->o->llm_devices;
-    if (list && !enabled)
-        return err_set(e, ERR_USAGE, "--llm-devices '%s': needs --enable-llm", list);
-    if (list)
+    if (list && enabled)
         return fleet_parse_devices(list, f->n, llm, e);
     memset(llm, enabled, f->n);
     return 0;

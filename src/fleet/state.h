@@ -24,8 +24,8 @@ struct device {
     struct metric_log *log;
     struct job *job; /* NULL without LLM */
     uint64_t inferences, errors, skipped;
-    double seconds, energy_j; /* sums over good inferences */
-    uint64_t tokens, decode_ns;
+    double seconds, energy_j;    /* sums over good inferences */
+    uint64_t decoded, decode_ns; /* tokens after each answer's first, and their time */
 };
 
 enum stop_reason { NOT_STOPPED, STOP_DONE, STOP_TERM, STOP_INTERRUPT, STOP_FAILED };

@@ -98,7 +98,7 @@ int worker_open(struct worker **out, const struct worker_options *o, struct err 
 void worker_add(struct worker *w, struct job *j)
 {
     j->next = NULL;
-    j->state = JOB_BUSY;
+    j->busy = true;
     pthread_mutex_lock(&w->lock);
     if (w->last)
         w->last->next = j;

@@ -301,8 +301,13 @@ static int make_client(struct mqtt *m, void *ctx, struct mosquitto **out, struct
 {
     const struct mqtt_options *o = &m->o;
     struct mosquitto *c = mosquitto_new(o->client_id, true, ctx);
+    if (!c && errno == ENOMEM)
+        return err_set(e, ERR_NOMEM, "MQTT client '%s': no memory", o->client_id);
     if (!c)
-        return err_errno(e, errno, "MQTT client id '%s'", o->client_id);
+        return err_set(e, ERR_USAGE,
+                       "MQTT client id '%s': refused, expected UTF-8 without control "
+                       "characters",
+                       o->client_id);
     int rc = 0;
     if (o->username)
         rc = mosquitto_username_pw_set(c, o->username, o->password);
@@ -320,7 +325,7 @@ static int make_client(struct mqtt *m, void *ctx, struct mosquitto **out, struct
     }
     if (rc) {
         mosquitto_destroy(c);
-        return ERR_USAGE;
+        return rc == MOSQ_ERR_NOMEM ? ERR_NOMEM : ERR_USAGE;
     }
     mosquitto_int_option(c, MOSQ_OPT_TCP_NODELAY, 1);
     mosquitto_connect_callback_set(c, on_connack);
@@ -640,7 +645,7 @@ int mqtt_publish(struct mqtt *m, const char *topic, struct span payload, bool re
 int mqtt_subscribe(struct mqtt *m, const char *filter, struct err *e)
 {
     size_t n = strlen(filter);
-    if (n > 65535 || mosquitto_sub_topic_check(filter) || !utf8_valid(span_of(filter, n)))
+    if (n == 0 || n > 65535 || mosquitto_sub_topic_check(filter) || !utf8_valid(span_of(filter, n)))
         return err_set(e, ERR_USAGE, "MQTT topic filter '%s': not a valid one", filter);
     if (m->n_filters == FILTERS_MAX)
         return err_set(e, ERR_LIMIT, "MQTT topic filter '%s': at most %d of them", filter,

@@ -400,6 +400,7 @@ static void refuses_wrong_options(void **state)
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
         assert_int_equal(mqtt_publish(s.m, topics[i], span_str("x"), false, &e), ERR_USAGE);
     assert_int_equal(mqtt_subscribe(s.m, "a/#/b", &e), ERR_USAGE);
+    assert_int_equal(mqtt_subscribe(s.m, "", &e), ERR_USAGE);
     mqtt_close(&s.m);
     loop_close(&l);
 }

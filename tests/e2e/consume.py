@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""wattle consume: prints what is on the broker, whatever was published there."""
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import lab
+from lab import check
+
+PAYLOADS = os.path.join(lab.SOURCE, "tests", "cases", "mqtt", "payloads.jsonl")
+GOOD = (b'{"data":{"co":0.0049,"humidity":51.0,"light":false,"lpg":0.0077,"motion":false,"smoke":0.0204,"temp":22.7},'
+        b'"device_id":"00:0f:00:70:91:0a","ts":1594512094.3859746,"seq":7}')
+
+
+def subscribed(broker, p, topic):
+    """Publishes until it is seen: then what comes next will be."""
+    def tried():
+        broker.publish(topic, b"x")
+        return any(topic in s for s in list(p.out.all))
+    lab.wait_for(tried, "consume is subscribed")
+
+
+def bad_payloads(folder):
+    broker = lab.Broker(folder)
+    db = os.path.join(folder, "c.db")
+    p = lab.Program("consume", "--store", db, **broker.settings())
+    subscribed(broker, p, "iot/other")
+    cases = [json.loads(line) for line in open(PAYLOADS, encoding="utf-8")]
+    for case in cases:
+        broker.publish(case["topic"], bytes.fromhex(case["payload_hex"]))
+        broker.publish(case["topic"], GOOD)
+        p.out.wait(lambda s: s.endswith(GOOD.decode()), f"{case['case']}: the next good message")
+    broker.publish("iot/other", b"\x1b[31mred\x07 \xff\n\xc2\x9b")
+    line = p.out.wait(lambda s: "red" in s, "escapes")
+    check(line == r"iot/other \x1b[31mred\x07 \xff\x0a\xc2\x9b", line)
+    broker.publish("iot/metrics/x", b"[1]")
+    p.out.wait(lambda s: s.startswith("iot/metrics/x bad ("), "a metric that is no object")
+    p.signal(signal.SIGINT)
+    check(p.end(10) == 130, "exit code")
+    bad = [s for s in p.out.all if " bad (" in s]
+    check(len(bad) == len(cases) + 1, f"{bad}")
+    check(p.err.all[-1].endswith(f", {len(cases) + 1} bad"), p.err.all[-1])
+    check("\\xff\\xfe" in "".join(bad) and "\udcff" not in p.text(), "raw bytes are escaped")
+    n = sqlite3.connect(db).execute("select count(*) from messages").fetchone()[0]
+    check(n == len(p.out.all), f"{n} stored, {len(p.out.all)} printed")
+    broker.kill()
+
+
+def json_lines_and_count(folder):
+    broker = lab.Broker(folder)
+    broker.publish("iot/status/x", b"online", retain=True)
+    p = lab.Program("consume", "--json", "--count", "4", "--topic", "iot/#", **broker.settings())
+    p.out.wait(lambda s: "iot/status/x" in s, "the retained one")
+    broker.publish("iot/telemetry/00:0f:00:70:91:0a", GOOD)
+    broker.publish("iot/telemetry/00:0f:00:70:91:0a", b"\xff")
+    broker.publish("iot/analysis/x", b"nonsense")
+    check(p.end(10) == 0, "exit code")
+    lines = [json.loads(s) for s in p.out.all]
+    check(lines[0]["payload"] == "online" and lines[0]["retained"] is True, f"{lines[0]}")
+    check(lines[1]["payload"] == json.loads(GOOD) and "error" not in lines[1], f"{lines[1]}")
+    check(lines[2]["payload_hex"] == "ff" and lines[2]["error"], f"{lines[2]}")
+    check(lines[3]["payload"] == "nonsense" and lines[3]["error"], f"{lines[3]}")
+    broker.kill()
+
+
+def comes_back(folder):
+    broker = lab.Broker(folder)
+    p = lab.Program("consume", **broker.settings())
+    subscribed(broker, p, "iot/first")
+    broker.kill()
+    p.err.wait(lambda s: "trying again" in s, "the outage is said")
+    broker.start()
+    subscribed(broker, p, "iot/second")
+    p.signal(signal.SIGTERM)
+    check(p.end(10) == 0, "exit code")
+    broker.kill()
+
+
+def ends_with_its_reader_and_its_time(folder):
+    broker = lab.Broker(folder)
+    broker.publish("iot/kept", b"x", retain=True)
+    ours, its = os.pipe()
+    os.close(ours)
+    p = subprocess.run([lab.WATTLE, "consume"], env=lab.environment(**broker.settings()), stdout=its, stderr=subprocess.PIPE, timeout=lab.PATIENCE)
+    os.close(its)
+    check(p.returncode == 1 and b"standard output" in p.stderr, f"a closed pipe: {p.returncode} {p.stderr}")
+    code, out, err = lab.run("consume", "--duration", "200ms", "--topic", "none/such", **broker.settings())
+    check(code == 0 and not out and err.strip().endswith("0 messages, 0 bad"), f"{code} {err}")
+    for args in (["--topic", "a/#/b"], ["--topic", ""], ["--count", "0"]):
+        code, out, err = lab.run("consume", *args, **broker.settings())
+        check(code == 2 and err.count("\n") == 1, f"{args}: {code} {err}")
+    broker.kill()
+
+
+if __name__ == "__main__":
+    lab.find("mosquitto"), lab.find("mosquitto_sub")
+    tests = [bad_payloads, json_lines_and_count, comes_back, ends_with_its_reader_and_its_time]
+    lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

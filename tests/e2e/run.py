@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""wattle run: the fleet against its private broker, seen from outside with mosquitto_sub."""
+import glob
+import json
+import os
+import re
+import signal
+import sqlite3
+import sys
+import time
+
+import lab
+from lab import check
+
+SEED = ["timestamp", "device_id", "model_name", "inference_time_seconds", "inference_time_ms", "memory_used_mb", "memory_total_mb",
+        "cpu_percent_avg", "cpu_percent_samples", "energy_consumed_mj", "energy_consumed_j", "compute_device", "prompt_length", "response_length"]
+OURS = ["prompt_tokens", "cached_tokens", "completion_tokens", "time_to_first_token_ms", "prefill_ms", "decode_ms", "queue_ms",
+        "tokens_per_second", "energy_source", "joules_per_token", "quantization", "threads", "batch_size", "finish_reason", "error",
+        "memory_private_mb", "memory_shared_mb", "throttled_ms"]
+LLM = ["--enable-llm", "--llm-model", lab.MODEL, "--llm-inference-interval", "2", "--llm-max-new-tokens", "12"]
+
+
+def start(folder, *args, **env):
+    p = lab.Program("run", "--metrics-dir", os.path.join(folder, "metrics"), *args, TMPDIR=folder, **env)
+    line = p.err.wait(lambda s: s.startswith("Broker: "), "the broker's address")
+    return p, int(re.match(r"Broker: mqtt://127\.0\.0\.1:(\d+) ", line).group(1))
+
+
+def nothing_left(folder):
+    lab.wait_for(lambda: not glob.glob(os.path.join(folder, "wattle-broker-*")), "the broker's folder is gone", 15)
+    lab.wait_for(lambda: not lab.processes_with(f"TMPDIR={folder}\0"), "no process is left", 15)
+
+
+def telemetry_of_a_fleet(folder):
+    p, port = start(folder, "--devices", "5", "--interval", "0.1-0.3", "--duration", "6s", "--json", "--store", os.path.join(folder, "s.db"))
+    sub = lab.Subscriber(port, ["iot/#"])
+    sub.wait("iot/telemetry/", 20)
+    check(p.end() == 0, f"exit code: {p.err.all[-3:]}")
+    sub.close()
+    summary = json.loads(p.text())
+    ids = [d["device_id"] for d in summary["devices"]]
+    check(len(set(ids)) == 5 and ids[3].startswith("02:"), f"ids {ids}")
+    check([d["device_name"] for d in summary["devices"]] == [f"edge-device-{i:02}" for i in range(1, 6)], "names")
+    check(summary["unacknowledged"] == summary["dropped"] == summary["resent"] == 0, "every message is acknowledged once")
+    check(summary["acknowledged"] == summary["published"] == summary["telemetry_sent"] + 10, "telemetry, online and offline")
+    for d in summary["devices"]:
+        seen = [m for t, m in sub.json("iot/telemetry/") if t == "iot/telemetry/" + d["device_id"]]
+        numbers = [m["seq"] for m in seen]
+        check(numbers == list(range(numbers[0], d["telemetry_sent"] + 1)), f"seq of {d['device_id']}: {numbers}")
+        for m in seen:
+            check(set(m) == {"data", "device_id", "ts", "seq"}, f"fields {m}")
+            check(sorted(m["data"]) == ["co", "humidity", "light", "lpg", "motion", "smoke", "temp"], f"data {m}")
+            check(isinstance(m["data"]["light"], bool) and isinstance(m["ts"], (int, float)), f"types {m}")
+        states = [(payload, kept) for t, payload, kept in sub.messages("iot/status/") if t.endswith(d["device_id"])]
+        check(states[-1] == (b"offline", False), f"status {states}")
+    rows = sqlite3.connect(os.path.join(folder, "s.db")).execute("select count(*), count(distinct topic) from messages").fetchone()
+    check(rows == (summary["published"], 10), f"store {rows}")
+    nothing_left(folder)
+
+
+def analyses_and_metrics(folder):
+    if not lab.has_model():
+        return "skipped: no model"
+    p, port = start(folder, "--devices", "3", "--llm-devices", "1,3", *LLM, "--interval", "0.2-0.4", "--inferences", "12", "--json")
+    sub = lab.Subscriber(port, ["iot/#"])
+    check(p.end(180) == 0, f"exit code: {p.err.all[-3:]}")
+    sub.close()
+    log = "\n".join(p.err.all)
+    check("Compute device: cpu" in log and "LLM Inference: Enabled" in log, "log wording")
+    check("is not in the dataset" not in log, "a fallback that the fleet chose is no warning")
+    summary = json.loads(p.text())
+    check(summary["inferences"] == 12 and summary["errors"] == 0, f"{summary['inferences']} inferences")
+    check(summary["devices"][1]["inferences"] == 0 and summary["devices"][1]["metrics_file"] is None, "device 2 has no LLM")
+    analyses, telemetry = sub.json("iot/analysis/"), [m for _, m in sub.json("iot/telemetry/")]
+    metrics = [(t, m) for t, m in sub.json("iot/metrics/") if not t.endswith("/summary")]
+    summaries = [(t, m) for t, m in sub.json("iot/metrics/") if t.endswith("/summary")]
+    check(len(metrics) == len(summaries) and len(metrics) >= 11, f"{len(metrics)} metrics, {len(summaries)} summaries")
+    for topic, a in analyses:
+        check(set(a) == {"device_id", "timestamp", "analysis", "telemetry"}, f"fields {sorted(a)}")
+        check(topic == "iot/analysis/" + a["device_id"] and a["telemetry"] in telemetry and a["telemetry"]["seq"] % 2 == 0, f"{a}")
+    for _, m in metrics:
+        missing = [k for k in SEED + OURS if k not in m]
+        check(not missing, f"missing {missing}")
+        check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", m["timestamp"]), m["timestamp"])
+        check(m["completion_tokens"] <= 12 and m["batch_size"] == 1 and m["memory_used_mb"] < m["memory_total_mb"], f"{m}")
+        if m["energy_source"] == "estimate":
+            wanted = (5 + 10 * m["cpu_percent_avg"] / 100) * m["inference_time_seconds"] * 1000
+            check(abs(wanted - m["energy_consumed_mj"]) < wanted * 0.001 + 2, f"estimate {m['energy_consumed_mj']}, expected {wanted}")
+    files = glob.glob(os.path.join(folder, "metrics", "*", "*.json"))
+    check(len(files) == 2, f"files {files}")
+    total = 0
+    for path in files:
+        data = json.load(open(path, encoding="utf-8"))
+        s = data["summary"]
+        total += s["total_inferences"]
+        check(len(data["detailed_metrics"]) == s["total_inferences"] and "model_loading" in data, "file")
+        # The seed's comparison script, in its words.
+        print(f"  Avg Inference Time: {s['inference_time_ms']['avg']:.2f} ms")
+        print(f"  Avg Memory Usage: {s['memory_usage_mb']['avg']:.2f} MB")
+        print(f"  Avg CPU Usage: {s['cpu_usage_percent']['avg']:.2f}%")
+        print(f"  Total Energy: {s['energy_consumption_mj']['total']:.2f} mJ")
+    check(total == 12, f"{total} inferences in the files")
+    nothing_left(folder)
+
+
+def ends_in_the_middle(folder):
+    """SIGINT and SIGTERM while an inference runs: soon, everything saved, the cancelled one not recorded."""
+    if not lab.has_model():
+        return "skipped: no model"
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0)):
+        p, port = start(folder, "--devices", "2", "--enable-llm", "--llm-model", lab.MODEL, "--llm-inference-interval", "1",
+                        "--interval", "0.2-0.3", "--llm-max-new-tokens", "150", "--llm-temperature", "2", "--llm-top-p", "1", "--json")
+        sub = lab.Subscriber(port, ["iot/#"])
+        sub.wait("iot/metrics/", 2, 120)
+        since = time.monotonic()
+        p.signal(number)  # both devices are always due: the next inference runs already
+        check(p.end(20) == code, f"exit code, expected {code}; {p.err.all[-3:]}")
+        check(time.monotonic() - since < 5, f"took {time.monotonic() - since:.1f} s to end")
+        sub.close()
+        summary = json.loads(p.text())
+        check(summary["unacknowledged"] == 0, "all that was published is acknowledged")
+        files = [d["metrics_file"] for d in summary["devices"] if d["metrics_file"]]
+        saved = sum(json.load(open(f, encoding="utf-8"))["summary"]["total_inferences"] for f in files)
+        check(saved == summary["inferences"] > 0, f"{saved} saved of {summary['inferences']}")
+        check(len(sub.messages("iot/analysis/")) <= saved, "no analysis without a record")
+        nothing_left(folder)
+
+
+def leaves_nothing_behind(folder):
+    p, port = start(folder, "--devices", "1", "--interval", "0.05")
+    p.signal(signal.SIGKILL)
+    p.end()
+    nothing_left(folder)
+    # Ctrl-C twice, the second at once.
+    p, port = start(folder, "--devices", "1", "--interval", "0.05")
+    p.signal(signal.SIGINT)
+    p.signal(signal.SIGINT)
+    check(p.end(10) == 130, "exit code")
+    nothing_left(folder)
+
+
+def refuses_what_is_wrong(folder):
+    for args, words in (
+        (["--devices", "0"], ["devices", "0"]),
+        (["--devices", "3", "--enable-llm", "--llm-model", lab.DATASET, "--llm-devices", "1,4"], ["llm-devices", "'4'"]),
+        (["--devices", "3", "--enable-llm", "--llm-model", lab.DATASET, "--llm-devices", "1,,2"], ["llm-devices", "''"]),
+        (["--devices", "3", "--llm-devices", "1"], ["llm-devices", "enable-llm"]),
+        (["--inferences", "3"], ["inferences", "enable-llm"]),
+        (["--interval", "5-1"], ["5-1"]),
+        (["--duration", "soon"], ["duration", "soon"]),
+    ):
+        code, out, err = lab.run("run", *args, TMPDIR=folder)
+        check(code == 2, f"{args}: exit code {code}, {err}")
+        check(all(w in err for w in words) and err.count("wattle run:") == 1 and not out, f"{args}: {err}")
+    for env, word in (({"ENABLE_LLM": "maybe"}, "ENABLE_LLM"), ({"LLM_TEMPERATURE": "hot"}, "LLM_TEMPERATURE"), ({"MQTT_PORT": "99999"}, "MQTT_PORT")):
+        code, _, err = lab.run("run", TMPDIR=folder, **env)
+        check(code == 2 and word in err and list(env.values())[0] in err, f"{env}: {code} {err}")
+    code, _, err = lab.run("run", TMPDIR=folder, DATASET_PATH=os.path.join(folder, "absent.csv"))
+    check(code == 1 and "absent.csv" in err, f"{code} {err}")
+    nothing_left(folder)
+
+
+if __name__ == "__main__":
+    lab.find("mosquitto"), lab.find("mosquitto_sub")
+    tests = [telemetry_of_a_fleet, analyses_and_metrics, ends_in_the_middle, leaves_nothing_behind, refuses_what_is_wrong]
+    lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
