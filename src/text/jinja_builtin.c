@@ -105,7 +105,7 @@ struct jvalue jinja_call_builtin(struct jinja *j, const struct jbuiltin *b, stru
     if (!jinja_deeper(j))
         return r;
     for (size_t i = 0; i < JARGS_MAX; i++)
-        c.a[i] = (struct jvalue){.kind = J_ABSENT};
+        c.a[i] = jv_absent();
     if (b->params)
         place_arguments(&c);
     if (!j->rc)

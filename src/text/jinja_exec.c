@@ -148,6 +148,7 @@ static void exec_for(struct jinja *j, const struct jnode *n)
     struct jloop *loop = jinja_alloc(j, 1, sizeof *loop);
     struct jlist *items = loop_items(j, n);
     struct jscope *scope = NULL;
+    bool whole_turn = false; /* Jinja2's else also follows turns that were all cut short */
     if (!items || !loop)
         return;
     *loop = (struct jloop){.items = items, .depth = loop_depth(j)};
@@ -160,10 +161,12 @@ static void exec_for(struct jinja *j, const struct jnode *n)
         scope->n = 0;
         jinja_bind(j, scope, JSYMBOL_LOOP, (struct jvalue){.kind = J_LOOP, .loop = loop});
         assign(j, scope, n->a, items->v[i]);
-        if (exec_in(j, scope, n->body) == FLOW_BREAK)
+        enum flow flow = exec_in(j, scope, n->body);
+        whole_turn = whole_turn || flow == FLOW_NEXT;
+        if (flow == FLOW_BREAK)
             break;
     }
-    if (items->n == 0 && n->orelse)
+    if (!whole_turn && n->orelse)
         exec_in(j, new_scope(j, j->scope), n->orelse);
 }
 
@@ -245,8 +248,8 @@ static void bind_rest(struct jinja *j, const struct jnode *n, const struct jcall
         jinja_bind(j, j->scope, JSYMBOL_KWARGS, jv_dict(kwargs));
 }
 
-/* Parameters from left to right, so that a default can use those before it. j->scope is the
- * call's. */
+/* What was given first, then the defaults from left to right, which can use the parameters before
+ * them. j->scope is the call's. */
 static void bind_parameters(struct jinja *j, const struct jnode *n, const struct jcall *call)
 {
     size_t i = 0;
@@ -261,11 +264,14 @@ static void bind_parameters(struct jinja *j, const struct jnode *n, const struct
             v = call->v[i];
         else if (k)
             v = k->value;
-        else if (p->a)
-            v = jinja_eval(j, p->a);
         jinja_bind(j, j->scope, p->symbol, v);
     }
     bind_rest(j, n, call, i);
+    i = 0;
+    for (const struct jnode *p = n->a; p && !j->rc; p = p->next, i++) {
+        if (p->a && i >= call->n && !keyword_of(j, call, p->symbol))
+            jinja_bind(j, j->scope, p->symbol, jinja_eval(j, p->a));
+    }
 }
 
 struct jvalue jinja_call_macro(struct jinja *j, const struct jmacro *m, const struct jcall *call)

@@ -21,18 +21,22 @@ static const struct jkeyword *keyword(const struct jcall *call, const char *name
     return NULL;
 }
 
+/* Jinja2 gives nothing for what is not true, be it something to go through or not. */
+static bool start(const struct jargs *c, struct jiter *it)
+{
+    return jinja_iter(c->j, it, jinja_truth(c->self) ? c->self : jv_undefined());
+}
+
 static struct jvalue map_attribute(const struct jargs *c, struct jvalue path)
 {
     const struct jkeyword *otherwise = keyword(c->call, "default");
     struct jlist *out = jinja_list(c->j, 0);
     struct jiter it;
     struct jvalue v;
-    if (!jinja_iter(c->j, &it, c->self))
+    if (!start(c, &it))
         return jv_undefined();
     while (jinja_next(c->j, &it, &v)) {
-        v = jinja_getpath(c->j, v, path);
-        if (v.kind == J_UNDEFINED && otherwise)
-            v = otherwise->value;
+        v = jinja_getpath(c->j, v, path, otherwise ? otherwise->value : jv_absent());
         jinja_push(c->j, out, v);
     }
     return jv_sequence(J_ITER, out);
@@ -54,7 +58,7 @@ static struct jvalue filter_map(const struct jargs *c)
     struct jlist *out = jinja_list(c->j, 0);
     if (!filter)
         return jinja_fail(c->j, ERR_FORMAT, "no filter named '%.*s'", SPAN_FMT(name));
-    if (!jinja_iter(c->j, &it, c->self))
+    if (!start(c, &it))
         return jv_undefined();
     while (jinja_next(c->j, &it, &v))
         jinja_push(c->j, out, jinja_call_builtin(c->j, filter, v, &rest));
@@ -83,10 +87,10 @@ static struct jvalue filter_choose(const struct jargs *c)
             return jinja_fail(j, ERR_FORMAT, "no test named '%.*s'", SPAN_FMT(name));
     }
     struct jcall rest = rest_of(c->call, skip + 1);
-    if (!jinja_iter(j, &it, c->self))
+    if (!start(c, &it))
         return jv_undefined();
     while (jinja_next(j, &it, &v)) {
-        struct jvalue what = skip ? jinja_getpath(j, v, c->call->v[0]) : v;
+        struct jvalue what = skip ? jinja_getpath(j, v, c->call->v[0], jv_absent()) : v;
         if (test)
             what = jinja_call_builtin(j, test, what, &rest);
         if (jinja_truth(what) != reject)

@@ -51,7 +51,7 @@ static struct jvalue attribute_of(const struct jargs *c, struct jvalue v, struct
 {
     if (path.kind == J_ABSENT || path.kind == J_NONE)
         return v;
-    return jinja_getpath(c->j, v, path);
+    return jinja_getpath(c->j, v, path, jv_absent());
 }
 
 /* join(d='', attribute=None) */
@@ -123,7 +123,7 @@ static struct jvalue sort_key(const struct jargs *c, struct jvalue v, struct jva
         if (more)
             rest = span_of(rest.p + comma + 1, rest.n - comma - 1);
         struct jvalue part = jv_string(jinja_view(j, one.p, one.n));
-        jinja_push(j, keys, order_key(c, jinja_getpath(j, v, part), case_sensitive));
+        jinja_push(j, keys, order_key(c, jinja_getpath(j, v, part, jv_absent()), case_sensitive));
     }
     return jv_sequence(J_LIST, keys);
 }

@@ -213,15 +213,18 @@ static struct jvalue filter_escape(const struct jargs *c)
     return jv_string(jinja_take(c->j, start));
 }
 
-static void put_url(struct jinja *j, struct jvalue v, bool slash_is_safe)
+/* in_query: a blank becomes "+" and a slash is escaped. */
+static void put_url(struct jinja *j, struct jvalue v, bool in_query)
 {
     const struct jstring *s = jinja_str(j, v);
     for (size_t i = 0; i < s->n && !j->rc; i++) {
         char text[4], ch = s->p[i];
         bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
                      (ch >= '0' && ch <= '9') || (ch && strchr("_.-~", ch)) ||
-                     (ch == '/' && slash_is_safe);
-        if (plain)
+                     (ch == '/' && !in_query);
+        if (ch == ' ' && in_query)
+            jinja_put_bytes(j, "+", 1);
+        else if (plain)
             jinja_put_bytes(j, &ch, 1);
         else
             jinja_put_bytes(j, text,
@@ -235,7 +238,7 @@ static struct jvalue filter_urlencode(const struct jargs *c)
     struct jinja *j = c->j;
     size_t start = j->out.n;
     if (c->self.kind != J_DICT && c->self.kind != J_LIST && c->self.kind != J_TUPLE) {
-        put_url(j, c->self, true);
+        put_url(j, c->self, false);
         return jv_string(jinja_take(j, start));
     }
     struct jlist *items = jinja_to_list(j, c->self);
@@ -248,9 +251,9 @@ static struct jvalue filter_urlencode(const struct jargs *c)
             key = jinja_getitem(j, items->v[i], jv_int(0));
         }
         jinja_put_bytes(j, "&", i > 0);
-        put_url(j, key, false);
+        put_url(j, key, true);
         jinja_put_bytes(j, "=", 1);
-        put_url(j, value, false);
+        put_url(j, value, true);
     }
     return jv_string(jinja_take(j, start));
 }

@@ -289,7 +289,7 @@ static struct jvalue loop_property(const struct jloop *loop, struct span name)
         return neighbour(loop, at > 0, loop->at - 1);
     if (span_is(name, "nextitem"))
         return neighbour(loop, at + 1 < n, loop->at + 1);
-    return (struct jvalue){.kind = J_ABSENT};
+    return jv_absent();
 }
 
 struct jvalue jinja_property(struct jinja *j, struct jvalue object, struct span name)
@@ -300,5 +300,5 @@ struct jvalue jinja_property(struct jinja *j, struct jvalue object, struct span 
         return object.cycler->items->v[object.cycler->at];
     if (object.kind == J_MACRO && span_is(name, "name") && object.macro->node->kind == JN_MACRO)
         return jv_string(&j->t->symbols[object.macro->node->symbol].name);
-    return (struct jvalue){.kind = J_ABSENT};
+    return jv_absent();
 }

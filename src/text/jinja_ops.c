@@ -343,23 +343,27 @@ struct jvalue jinja_getitem(struct jinja *j, struct jvalue object, struct jvalue
     return missing(object.kind, key.kind == J_STRING ? key.string : NULL);
 }
 
-struct jvalue jinja_getpath(struct jinja *j, struct jvalue object, struct jvalue path)
+struct jvalue jinja_getpath(struct jinja *j, struct jvalue object, struct jvalue path,
+                            struct jvalue otherwise)
 {
+    struct span rest, part;
     if (path.kind != J_STRING)
         return jinja_getitem(j, object, path);
-    struct span rest = jstring_span(path.string);
-    for (bool more = true; more && !j->rc;) {
+    rest = jstring_span(path.string);
+    for (bool more = true; more && jinja_steps(j, 1);) {
         size_t dot = jinja_find(rest, span_str("."), 0);
-        struct span part = dot == SIZE_MAX ? rest : span_sub(rest, 0, dot);
         struct jvalue key;
         int64_t index;
         more = dot != SIZE_MAX;
+        part = more ? span_sub(rest, 0, dot) : rest;
         rest = more ? span_of(rest.p + dot + 1, rest.n - dot - 1) : rest;
         if (part.n > 0 && part.p[0] >= '0' && part.p[0] <= '9' && num_parse_i64(part, &index))
             key = jv_int(index);
         else
             key = jv_string(jinja_view(j, part.p, part.n));
         object = jinja_getitem(j, object, key);
+        if (object.kind == J_UNDEFINED && otherwise.kind != J_ABSENT)
+            object = otherwise;
     }
     return object;
 }
@@ -461,7 +465,8 @@ struct jvalue jinja_slice(struct jinja *j, struct jvalue object, struct jvalue s
         return jinja_fail_undefined(j, object);
     if (object.kind != J_STRING && object.kind != J_LIST && object.kind != J_TUPLE &&
         object.kind != J_RANGE)
-        return missing(object.kind, NULL);
+        return jinja_fail(j, ERR_FORMAT, "'%s' object cannot be sliced",
+                          jinja_type_name(object.kind));
     int64_t n = (int64_t)jinja_length(j, object);
     if (!slice_resolve(j, n, start, stop, step, &r) || j->rc)
         return jv_undefined();

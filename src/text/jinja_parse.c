@@ -226,6 +226,8 @@ static struct jnode *parse_for(struct jparser *p, struct jnode *n)
 {
     static const char *const ends[] = {"endfor", "else", NULL};
     n->a = jparse_target(p, false);
+    if (!p->rc && n->a->kind == JN_NAME && n->a->symbol == JSYMBOL_LOOP)
+        jparse_fail(p, ERR_FORMAT, "'loop' cannot be what a loop assigns to");
     if (!jparse_skip_name(p, "in"))
         jparse_fail_token(p, "'in'");
     n->b = jparse_tuple(p, JTUPLE_NO_COND, false);
@@ -291,6 +293,11 @@ static struct jnode *parse_signature(struct jparser *p)
             jparse_expect(p, JT_COMMA);
         struct jnode *n = jparse_node(p, JN_PARAMETER, p->now.line);
         n->symbol = jparse_symbol(p, p->now.text);
+        for (const struct jnode *other = params.first; other && !p->rc; other = other->next) {
+            if (other->symbol == n->symbol)
+                jparse_fail(p, ERR_FORMAT, "parameter '%.*s' is there twice",
+                            SPAN_FMT(p->now.text));
+        }
         jparse_expect(p, JT_NAME);
         if (jparse_skip(p, JT_ASSIGN)) {
             defaults = true;

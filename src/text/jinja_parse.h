@@ -47,10 +47,18 @@ enum jtuple_rules {
     JTUPLE_TARGET,  /* names and members that can be assigned to */
 };
 
+/* One string literal, or several beside each other. */
+struct jnode *jparse_string(struct jparser *p);
+struct jnode *jparse_or(struct jparser *p); /* an expression without "x if y" */
 struct jnode *jparse_expression(struct jparser *p);
 /* Expressions with commas between them; without a comma it is just the expression. */
 struct jnode *jparse_tuple(struct jparser *p, enum jtuple_rules rules, bool parenthesized);
 struct jnode *jparse_target(struct jparser *p, bool with_members);
+struct jnode *jparse_primary(struct jparser *p);                   /* literal, name, brackets */
+struct jnode *jparse_postfix(struct jparser *p, struct jnode *n);  /* .x [y] (z) after n */
+struct jnode *jparse_suffixes(struct jparser *p, struct jnode *n); /* filters, tests, calls */
+struct jnode *jparse_pair(struct jparser *p, enum jnode_kind kind, uint32_t line, struct jnode *a,
+                          struct jnode *b);
 /* |a|b(…) after subject (NULL: what a block captures). first: the name stands here without "|". */
 struct jnode *jparse_filters(struct jparser *p, struct jnode *subject, bool first);
 

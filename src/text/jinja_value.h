@@ -100,6 +100,10 @@ static inline struct jvalue jv_undefined(void)
 {
     return (struct jvalue){.kind = J_UNDEFINED, .owner = J_UNDEFINED};
 }
+static inline struct jvalue jv_absent(void)
+{
+    return (struct jvalue){.kind = J_ABSENT};
+}
 static inline struct jvalue jv_none(void)
 {
     return (struct jvalue){.kind = J_NONE};
@@ -172,6 +176,8 @@ const char *jinja_type_name(enum jkind k); /* Python's: "str" */
 bool jinja_truth(struct jvalue v);
 /* Python's len(); fails for what has none. */
 size_t jinja_length(struct jinja *j, struct jvalue v);
+/* A float that is a whole number within int64. */
+bool jinja_whole(double d, int64_t *out);
 bool jinja_equal(struct jinja *j, struct jvalue a, struct jvalue b);
 /* < 0, 0, > 0; fails where Python's < does. */
 int jinja_order(struct jinja *j, struct jvalue a, struct jvalue b);
