@@ -6,24 +6,24 @@
  * more than another evaluation. */
 #include "text/jinja_ast.h"
 
+#include <stdio.h>
+
 /* ---- the rendering's bounds ---- */
 
 struct jvalue jinja_fail(struct jinja *j, int code, const char *fmt, ...)
 {
-    struct buf b;
+    char why[sizeof j->e->text]; /* not a buf: what failed may be memory */
     va_list ap;
     if (j->rc)
         return jv_undefined();
-    buf_init(&b, 4096);
     va_start(ap, fmt);
-    buf_vprintf(&b, fmt, ap);
+    vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
     /* What a template itself raises is for its user, who knows no lines of it. */
     if (code == ERR_USAGE)
-        j->rc = err_set(j->e, code, "%s", buf_cstr(&b));
+        j->rc = err_set(j->e, code, "%s", why);
     else
-        j->rc = err_set(j->e, code, "line %u: %s", (unsigned)j->line, buf_cstr(&b));
-    buf_release(&b);
+        j->rc = err_set(j->e, code, "line %u: %s", (unsigned)j->line, why);
     return jv_undefined();
 }
 
@@ -40,7 +40,7 @@ void *jinja_alloc(struct jinja *j, size_t n, size_t size)
 {
     void *p = j->rc ? NULL : arena_array(&j->arena, n, size);
     if (!p)
-        jinja_fail(j, ERR_LIMIT, "the template's values need more than %d MiB",
+        jinja_fail(j, ERR_LIMIT, "the template's values need more than %d MiB, or memory is short",
                    JINJA_MEMORY_MAX >> 20);
     return p;
 }

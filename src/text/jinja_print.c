@@ -16,7 +16,7 @@ void jinja_put_bytes(struct jinja *j, const void *p, size_t n)
         return;
     buf_put(&j->out, p, n);
     if (j->out.failed)
-        jinja_fail(j, ERR_LIMIT, "the template's text needs more than %d MiB",
+        jinja_fail(j, ERR_LIMIT, "the template's text needs more than %d MiB, or memory is short",
                    JINJA_OUTPUT_MAX >> 20);
 }
 
