@@ -45,15 +45,15 @@ void *jinja_alloc(struct jinja *j, size_t n, size_t size)
     return p;
 }
 
-bool jinja_steps(struct jinja *j, uint64_t n)
+bool jinja_spend(struct jinja *j, uint64_t units)
 {
     if (j->rc)
         return false;
-    if (n > j->steps_left) {
+    if (units > j->units_left) {
         jinja_fail(j, ERR_LIMIT, "the template takes more than %d steps", JINJA_STEPS_MAX);
         return false;
     }
-    j->steps_left -= n;
+    j->units_left -= units;
     return true;
 }
 

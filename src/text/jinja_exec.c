@@ -41,8 +41,10 @@ static void assign_member(struct jinja *j, const struct jnode *target, struct jv
     struct jvalue object = jinja_eval(j, target->a);
     if (j->rc)
         return;
-    if (object.kind != J_NAMESPACE)
-        jinja_fail(j, ERR_FORMAT, "cannot assign to a member of a %s, only of a namespace",
+    if (object.kind == J_UNDEFINED)
+        jinja_fail_undefined(j, object);
+    else if (object.kind != J_NAMESPACE)
+        jinja_fail(j, ERR_FORMAT, "cannot assign to a member of '%s', only of a namespace",
                    jinja_type_name(object.kind));
     else
         jinja_dict_set_str(j, object.dict, &j->t->symbols[target->symbol].name, v);

@@ -51,8 +51,8 @@ static struct jvalue filter_trim(const struct jargs *c)
     const struct jstring *s = self_string(c), *chars = NULL;
     if (c->a[0].kind != J_ABSENT && c->a[0].kind != J_NONE)
         chars = jinja_arg_string(c->j, c->a[0]);
-    jinja_bytes(c->j, s->n);
     struct span r = jinja_strip(jstring_span(s), chars, true, true);
+    jinja_walk(c->j, s->n - r.n);
     return jv_string(r.n == s->n ? s : jinja_view(c->j, r.p, r.n));
 }
 
@@ -105,6 +105,7 @@ static struct jvalue filter_indent(const struct jargs *c)
 {
     struct jinja *j = c->j;
     struct span rest = jstring_span(self_string(c));
+    jinja_walk(j, rest.n);
     struct jvalue width = c->a[0].kind == J_ABSENT ? jv_int(4) : c->a[0];
     const struct jstring *by;
     size_t start = j->out.n;
@@ -148,7 +149,7 @@ static struct jvalue filter_truncate(const struct jargs *c)
     struct jvalue end = c->a[2].kind == J_ABSENT ? jinja_text(j, "...") : c->a[2];
     int64_t length = jinja_arg_int(j, c->a[0], 255), leeway = jinja_arg_int(j, c->a[3], 5);
     int64_t end_chars = (int64_t)jinja_chars(jinja_arg_string(j, end)), kept = length - end_chars;
-    jinja_bytes(j, s->n);
+    jinja_walk(j, s->n);
     if (kept < 0 || leeway < 0)
         return jinja_fail(j, ERR_FORMAT, "truncate: length %lld is too small", (long long)length);
     if (j->rc || (int64_t)jinja_chars(s) - leeway <= length)
@@ -169,7 +170,7 @@ static struct jvalue filter_wordcount(const struct jargs *c)
     struct span s = jstring_span(self_string(c));
     int64_t n = 0;
     bool in_word = false;
-    jinja_bytes(c->j, s.n);
+    jinja_walk(c->j, s.n);
     while (s.n > 0) {
         uint32_t cp;
         size_t step = jinja_char(s, &cp);

@@ -246,7 +246,7 @@ static struct jvalue char_at(struct jinja *j, const struct jstring *s, int64_t i
 {
     size_t i;
     uint32_t cp;
-    jinja_bytes(j, s->ascii ? 1 : s->n);
+    jinja_walk(j, s->ascii ? 0 : s->n);
     if (!absolute(index, jinja_chars(s), &i))
         return missing(J_STRING, NULL);
     struct span rest = span_sub(jstring_span(s), jinja_offset(s, i), s->n);
@@ -432,7 +432,7 @@ static struct jvalue slice_string(struct jinja *j, const struct jstring *s, cons
 {
     if (r->n == 0)
         return jinja_text(j, "");
-    if (!jinja_bytes(j, s->n))
+    if (!jinja_walk(j, s->n))
         return jv_undefined();
     if (r->step == 1) {
         size_t from = jinja_offset(s, (size_t)r->start);

@@ -6,20 +6,20 @@
  * height of the tree are within their bounds. */
 #include "text/jinja_parse.h"
 
+#include <stdio.h>
+
 /* ---- common parts ---- */
 
 void jparse_fail(struct jparser *p, int code, const char *fmt, ...)
 {
     va_list ap;
-    struct buf b;
+    char why[sizeof p->e->text]; /* not a buf: what failed may be memory */
     if (p->rc)
         return;
-    buf_init(&b, 4096);
     va_start(ap, fmt);
-    buf_vprintf(&b, fmt, ap);
+    vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
-    p->rc = err_set(p->e, code, "line %u: %s", (unsigned)p->now.line, buf_cstr(&b));
-    buf_release(&b);
+    p->rc = err_set(p->e, code, "line %u: %s", (unsigned)p->now.line, why);
     p->now.kind = p->ahead.kind = JT_EOF;
 }
 
@@ -86,7 +86,8 @@ struct jnode *jparse_node(struct jparser *p, enum jnode_kind kind, uint32_t line
 {
     struct jnode *n = p->rc ? NULL : arena_alloc(&p->t->arena, sizeof *n);
     if (!n) {
-        jparse_fail(p, ERR_LIMIT, "the template needs more than %d MiB", JINJA_TREE_MAX >> 20);
+        jparse_fail(p, ERR_LIMIT, "the template needs more than %d MiB, or memory is short",
+                    JINJA_TREE_MAX >> 20);
         /* Whoever writes to it or links to it does no harm: nobody reads it again. */
         n = &p->dummy;
         *n = (struct jnode){0};
@@ -130,75 +131,6 @@ struct jnode *jparse_finish(struct jparser *p, struct jnode *n)
         jparse_fail(p, ERR_LIMIT, "an expression or block has more than %d levels",
                     JINJA_HEIGHT_MAX);
     return n;
-}
-
-/* ---- symbols ---- */
-
-static uint64_t hash_name(struct span s)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
-    for (size_t i = 0; i < s.n; i++)
-        h = (h ^ s.p[i]) * UINT64_C(0x100000001b3);
-    return h ^ h >> 32;
-}
-
-/* The slot of name, or the free one where it would go. */
-static size_t symbol_slot(const struct template *t, struct span name)
-{
-    size_t at = hash_name(name) & (t->n_slots - 1);
-    while (t->slots[at] && !span_eq(jstring_span(&t->symbols[t->slots[at] - 1].name), name))
-        at = (at + 1) & (t->n_slots - 1);
-    return at;
-}
-
-size_t template_symbol(const struct template *t, struct span name)
-{
-    size_t at = symbol_slot(t, name);
-    return t->slots[at] ? t->slots[at] - 1 : SIZE_MAX;
-}
-
-static bool grow_symbols(struct template *t)
-{
-    size_t cap = t->cap_symbols ? t->cap_symbols * 2 : 64;
-    struct jsymbol *symbols = arena_array(&t->arena, cap, sizeof *symbols);
-    uint32_t *slots = arena_array(&t->arena, cap * 2, sizeof *slots);
-    if (!symbols || !slots)
-        return false;
-    if (t->n_symbols > 0)
-        memcpy(symbols, t->symbols, t->n_symbols * sizeof *symbols);
-    t->symbols = symbols;
-    t->cap_symbols = cap;
-    t->slots = slots;
-    t->n_slots = cap * 2;
-    for (size_t i = 0; i < t->n_symbols; i++)
-        slots[symbol_slot(t, jstring_span(&symbols[i].name))] = (uint32_t)(i + 1);
-    return true;
-}
-
-uint32_t jparse_symbol(struct jparser *p, struct span name)
-{
-    struct template *t = p->t;
-    if (p->rc)
-        return 0;
-    if (t->n_symbols == t->cap_symbols && !grow_symbols(t)) {
-        jparse_fail(p, ERR_LIMIT, "the template needs more than %d MiB", JINJA_TREE_MAX >> 20);
-        return 0;
-    }
-    size_t at = symbol_slot(t, name);
-    if (t->slots[at])
-        return t->slots[at] - 1;
-    char *bytes = arena_strndup(&t->arena, name.p, name.n);
-    if (!bytes) {
-        jparse_fail(p, ERR_LIMIT, "the template needs more than %d MiB", JINJA_TREE_MAX >> 20);
-        return 0;
-    }
-    struct jsymbol *s = &t->symbols[t->n_symbols];
-    s->name = (struct jstring){bytes, name.n, true};
-    for (size_t i = 0; i < name.n; i++)
-        s->name.ascii = s->name.ascii && name.p[i] < 0x80;
-    s->function = jinja_function(name);
-    t->slots[at] = (uint32_t)++t->n_symbols;
-    return (uint32_t)(t->n_symbols - 1);
 }
 
 /* ---- statements ---- */
@@ -446,7 +378,8 @@ static struct jnode *parse_data(struct jparser *p)
     struct jnode *n = jparse_node(p, JN_DATA, p->now.line);
     struct jstring *s = arena_alloc(&p->t->arena, sizeof *s);
     if (!s)
-        jparse_fail(p, ERR_LIMIT, "the template needs more than %d MiB", JINJA_TREE_MAX >> 20);
+        jparse_fail(p, ERR_LIMIT, "the template needs more than %d MiB, or memory is short",
+                    JINJA_TREE_MAX >> 20);
     else
         *s = (struct jstring){(const char *)p->now.text.p, p->now.text.n, false};
     n->value = jv_string(s);

@@ -309,6 +309,8 @@ static void put_json_escape(struct jinja *j, uint32_t cp)
 static void put_json_string(struct jinja *j, const struct jstring *s, bool ascii)
 {
     struct span all = jstring_span(s);
+    if (!jinja_walk(j, s->n))
+        return;
     size_t n, plain = 0; /* plain: where the bytes begin that go out as they are */
     put(j, "\"");
     for (size_t i = 0; i < s->n && !j->rc; i += n) {

@@ -27,7 +27,7 @@ static struct window window_of(const struct jargs *c, struct jvalue start, struc
 {
     const struct jstring *s = c->self.string;
     struct window w = {0, jstring_span(s), true};
-    jinja_bytes(c->j, s->n);
+    jinja_walk(c->j, s->ascii ? s->n / 8 : s->n);
     if (start.kind == J_ABSENT && end.kind == J_ABSENT)
         return w;
     int64_t n = (int64_t)jinja_chars(s);
@@ -46,16 +46,22 @@ static struct window window_of(const struct jargs *c, struct jvalue start, struc
 
 /* ---- searching ---- */
 
-static size_t find_last(struct span s, struct span needle)
+/* There is no memmem that goes backwards: each place costs a look, and the needle's length where
+ * its first byte is right. */
+static size_t find_last(struct jinja *j, struct span s, struct span needle)
 {
     if (needle.n > s.n)
         return SIZE_MAX;
-    for (size_t i = s.n - needle.n;; i--) {
-        if (needle.n == 0 || memcmp(s.p + i, needle.p, needle.n) == 0)
+    for (size_t i = s.n - needle.n; jinja_spend(j, 1); i--) {
+        if (needle.n == 0)
+            return i;
+        if (s.p[i] == needle.p[0] && jinja_bytes(j, needle.n) &&
+            memcmp(s.p + i, needle.p, needle.n) == 0)
             return i;
         if (i == 0)
-            return SIZE_MAX;
+            break;
     }
+    return SIZE_MAX;
 }
 
 enum { FIND_LAST = 1, FIND_OR_FAIL = 2 };
@@ -66,9 +72,8 @@ static struct jvalue method_find(const struct jargs *c)
     struct span needle = jstring_span(jinja_arg_string(c->j, c->a[0]));
     struct window w = window_of(c, c->a[1], c->a[2]);
     size_t at = SIZE_MAX;
-    /* Backwards there is no memmem; each place may cost the needle's length. */
     if (w.valid && c->builtin->variant & FIND_LAST)
-        at = jinja_bytes(c->j, w.s.n + w.s.n / 8 * needle.n) ? find_last(w.s, needle) : SIZE_MAX;
+        at = find_last(c->j, w.s, needle);
     else if (w.valid)
         at = jinja_find(w.s, needle, 0);
     if (at != SIZE_MAX)
@@ -215,9 +220,7 @@ static void rsplit_at(struct jinja *j, struct span s, struct span sep, int64_t m
                       struct jlist *out)
 {
     size_t at;
-    for (; max != 0 && !j->rc && jinja_bytes(j, s.n / 8 * sep.n) &&
-           (at = find_last(s, sep)) != SIZE_MAX;
-         max--) {
+    for (; max != 0 && !j->rc && (at = find_last(j, s, sep)) != SIZE_MAX; max--) {
         jinja_push(j, out, piece(j, s.p + at + sep.n, s.n - at - sep.n));
         s.n = at;
     }
@@ -240,7 +243,7 @@ static struct jvalue method_split(const struct jargs *c)
     struct span s = jstring_span(c->self.string);
     int64_t max = jinja_arg_int(c->j, c->a[1], -1);
     bool right = c->builtin->variant == 1;
-    if (!out || !jinja_bytes(c->j, s.n))
+    if (!out || !jinja_walk(c->j, s.n))
         return jv_undefined();
     if (max < 0)
         max = -1;
@@ -262,7 +265,7 @@ static struct jvalue method_splitlines(const struct jargs *c)
     struct jlist *out = jinja_list(c->j, 0);
     struct span s = jstring_span(c->self.string);
     bool keep = jinja_arg_bool(c->a[0], false);
-    jinja_bytes(c->j, s.n);
+    jinja_walk(c->j, s.n);
     while (s.n > 0 && !c->j->rc) {
         size_t n = 0, end = 0;
         uint32_t cp;
@@ -289,9 +292,8 @@ static struct jvalue method_partition(const struct jargs *c)
     struct jvalue empty = jinja_text(c->j, "");
     if (sep.n == 0)
         return jinja_fail(c->j, ERR_FORMAT, "%s: empty separator", c->builtin->name);
-    if (!jinja_bytes(c->j, right ? s.n + s.n / 8 * sep.n : s.n))
-        return jv_undefined();
-    size_t at = right ? find_last(s, sep) : jinja_find(s, sep, 0);
+    jinja_bytes(c->j, s.n);
+    size_t at = right ? find_last(c->j, s, sep) : jinja_find(s, sep, 0);
     bool found = at != SIZE_MAX;
     jinja_push(c->j, out, found ? piece(c->j, s.p, at) : right ? empty : c->self);
     jinja_push(c->j, out, found ? c->a[0] : empty);

@@ -17,8 +17,9 @@ static struct jvalue method_strip(const struct jargs *c)
     struct span s = jstring_span(c->self.string);
     if (c->a[0].kind != J_ABSENT && c->a[0].kind != J_NONE)
         chars = jinja_arg_string(c->j, c->a[0]);
-    jinja_bytes(c->j, s.n);
-    return part_of(c, jinja_strip(s, chars, c->builtin->variant & 1, c->builtin->variant & 2));
+    struct span r = jinja_strip(s, chars, c->builtin->variant & 1, c->builtin->variant & 2);
+    jinja_walk(c->j, s.n - r.n);
+    return part_of(c, r);
 }
 
 static struct jvalue method_upper(const struct jargs *c)
@@ -68,7 +69,7 @@ static struct jvalue all_are(const struct jargs *c, bool (*of_class)(uint32_t cp
 {
     struct span s = jstring_span(c->self.string);
     bool all = s.n > 0;
-    jinja_bytes(c->j, s.n);
+    jinja_walk(c->j, s.n);
     while (s.n > 0 && all) {
         uint32_t cp;
         size_t n = jinja_char(s, &cp);
@@ -124,6 +125,7 @@ static struct jvalue method_pad(const struct jargs *c)
     const struct jstring *fill =
         c->a[1].kind == J_ABSENT ? &blank : jinja_arg_string(c->j, c->a[1]);
     int64_t width = jinja_arg_int(c->j, c->a[0], 0), n = (int64_t)jinja_chars(c->self.string);
+    jinja_walk(c->j, c->self.string->n);
     int64_t room = width > n ? width - n : 0, left = 0;
     size_t start = c->j->out.n;
     if (jinja_chars(fill) != 1)

@@ -60,7 +60,7 @@ static struct jvalue test_case(const struct jargs *c)
     bool upper = c->builtin->variant == JCASE_UPPER, any = false;
     const struct jstring *s = jinja_str(c->j, c->self);
     uint32_t cp;
-    jinja_bytes(c->j, s->n);
+    jinja_walk(c->j, s->n);
     for (size_t i = 0; i < s->n;) {
         i += jinja_char(span_sub(jstring_span(s), i, s->n), &cp);
         if (upper ? jinja_is_lower(cp) : jinja_is_upper(cp))

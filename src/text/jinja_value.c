@@ -268,7 +268,7 @@ size_t jinja_length(struct jinja *j, struct jvalue v)
     case J_UNDEFINED:
         return 0;
     case J_STRING:
-        jinja_bytes(j, v.string->n);
+        jinja_walk(j, v.string->ascii ? 0 : v.string->n);
         return jinja_chars(v.string);
     case J_LIST:
     case J_TUPLE:

@@ -155,7 +155,7 @@ int template_render(const struct template *t, const struct template_input *in, s
     struct jinja j = {.t = t,
                       .scope = &root,
                       .e = e,
-                      .steps_left = JINJA_STEPS_MAX,
+                      .units_left = (uint64_t)JINJA_STEPS_MAX * JINJA_UNITS_A_STEP,
                       .now_seconds = in->now_seconds};
     arena_init(&j.arena, JINJA_MEMORY_MAX);
     buf_init(&j.out, JINJA_OUTPUT_MAX);
