@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns one MQTT connection and its coming back: when to connect, what goes over it, when it is
- * given up. The messages that wait are outbox.c's, host names resolve.c's.
+ * given up. One attempt at libmosquitto is client.c's, the messages that wait are outbox.c's, host
+ * names resolve.c's.
  *
  * libmosquitto runs without its thread: we poll its socket and call its read, write and misc
  * functions. Each attempt to connect has a libmosquitto client of its own (struct link), so that
  * nothing of a dead connection (half-written packets, message ids, its own retry queue) reaches the
  * next one; what has to survive is in our queue, and counts as delivered with its PUBACK alone.
  *
+ * Long because it is one state machine, whose steps call each other and share what they note.
+ *
  * Invariants: link is NULL exactly in the states AWAY, RESOLVING and DONE. While depth > 0 a
  * callback of the user or of libmosquitto is on the stack: then nothing calls libmosquitto and
  * nothing is freed; settle() does what is due once the stack is unwound. Protocol: MQTT 3.1.1
  * (OASIS), clean session. */
+#include "net/client.h"
 #include "net/loop.h"
 #include "net/outbox.h"
 #include "net/resolve.h"
 
 #include <errno.h>
-#include <mosquitto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 enum {
-    KEEPALIVE_S = 30,
     TICK_MS = 5000,     /* how often the keepalive is looked at */
     CONNECT_MS = 10000, /* from connect(2) to CONNACK */
     LASTED_S = 30,      /* a connection that lasted: the back-off starts over */
@@ -78,6 +79,7 @@ struct mqtt {
     int depth;
     bool closed;
     char lost[sizeof(struct err)]; /* why the link must go; "": it is fine */
+    char said[256];                /* libmosquitto's complaint about it, " (…)"; "": none */
     bool finishing;
     void (*done)(void *ctx);
     void *done_ctx;
@@ -85,11 +87,6 @@ struct mqtt {
 
 static void attempt(struct mqtt *m);
 static void settle(struct mqtt *m);
-
-static bool uses_tls(const struct mqtt *m)
-{
-    return m->o.ca_file != NULL;
-}
 
 /* ---- end of a connection ---- */
 
@@ -212,28 +209,26 @@ static void on_incoming(struct mosquitto *client, void *ctx, const struct mosqui
     m->o.on_message(m->o.ctx, msg->topic, span_of(msg->payload, n), msg->retain);
 }
 
+/* What went wrong in a TLS handshake is told here alone: it becomes part of the reason. */
 static void on_library_log(struct mosquitto *client, void *ctx, int level, const char *text)
 {
     (void)client;
-    (void)ctx;
-    if (level == MOSQ_LOG_ERR)
-        log_warning("MQTT: %s", text);
+    struct link *k = (struct link *)ctx;
+    if (level == MOSQ_LOG_ERR && k && k->m && !k->m->said[0])
+        snprintf(k->m->said, sizeof k->m->said, " (%s)", text);
 }
 
 /* ---- the socket ---- */
 
-static const char *reason_of(int rc, int error_number)
-{
-    return rc == MOSQ_ERR_ERRNO && error_number ? strerror(error_number)
-           : rc == MOSQ_ERR_CONN_LOST           ? "the connection was lost"
-           : rc == MOSQ_ERR_KEEPALIVE           ? "the broker no longer answers"
-                                                : mosquitto_strerror(rc);
-}
-
 static void check(struct mqtt *m, int rc)
 {
     if (rc != MOSQ_ERR_SUCCESS && m->state != LEAVING)
-        lose(m, reason_of(rc, errno));
+        lose(m, client_reason(rc, errno));
+}
+
+static bool handshakes(const struct mqtt *m)
+{
+    return client_uses_tls(&m->o) && m->state == CONNECTING;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -244,29 +239,16 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         return;
     m->depth++;
     if (!k->reachable) {
-        int error = 0;
-        socklen_t size = sizeof error;
-        getsockopt(mosquitto_socket(k->client), SOL_SOCKET, SO_ERROR, &error, &size);
+        int error = client_socket_error(k->client);
         if (error)
             lose(m, strerror(error));
         k->reachable = !error;
     }
     if (status < 0)
         lose(m, uv_strerror(status));
-    if (!m->lost[0] && (events & (UV_READABLE | UV_DISCONNECT))) {
-        errno = 0; /* libmosquitto looks at it even after a call that did not fail */
-        check(m, mosquitto_loop_read(k->client, 1));
-    }
-    /* Under TLS the handshake's last step comes with a read, and CONNECT has to follow it. */
-    bool handshake = uses_tls(m) && m->state == CONNECTING;
-    if (!m->lost[0] && handshake && (events & UV_WRITABLE)) {
-        errno = 0;
-        check(m, mosquitto_loop_read(k->client, 1));
-    }
-    if (!m->lost[0] && (handshake || (events & UV_WRITABLE))) {
-        errno = 0;
-        check(m, mosquitto_loop_write(k->client, 1));
-    }
+    if (!m->lost[0])
+        check(m, client_transfer(k->client, events & (UV_READABLE | UV_DISCONNECT),
+                                 events & UV_WRITABLE, handshakes(m)));
     m->depth--;
     settle(m);
 }
@@ -276,8 +258,7 @@ static void watch(struct mqtt *m)
     struct link *k = m->link;
     int events = UV_READABLE;
     /* During a TLS handshake libmosquitto says want_write all the time: that would spin. */
-    bool handshake = uses_tls(m) && m->state == CONNECTING && k->reachable;
-    if (!k->reachable || (!handshake && mosquitto_want_write(k->client)))
+    if (!k->reachable || (!handshakes(m) && mosquitto_want_write(k->client)))
         events |= UV_WRITABLE;
     uv_poll_start(&k->poll, events, on_poll);
 }
@@ -295,60 +276,10 @@ static void on_tick(uv_timer_t *t)
     settle(m);
 }
 
+static const struct client_calls calls = {on_connack, on_puback, on_suback, on_incoming,
+                                          on_library_log};
+
 /* ---- an attempt ---- */
-
-static int make_client(struct mqtt *m, void *ctx, struct mosquitto **out, struct err *e)
-{
-    const struct mqtt_options *o = &m->o;
-    struct mosquitto *c = mosquitto_new(o->client_id, true, ctx);
-    if (!c && errno == ENOMEM)
-        return err_set(e, ERR_NOMEM, "MQTT client '%s': no memory", o->client_id);
-    if (!c)
-        return err_set(e, ERR_USAGE,
-                       "MQTT client id '%s': refused, expected UTF-8 without control "
-                       "characters",
-                       o->client_id);
-    int rc = 0;
-    if (o->username)
-        rc = mosquitto_username_pw_set(c, o->username, o->password);
-    if (!rc && o->will_topic)
-        rc = mosquitto_will_set(c, o->will_topic, (int)strlen(o->will_payload), o->will_payload, 1,
-                                o->will_retain);
-    if (!rc && uses_tls(m)) {
-        rc = mosquitto_tls_set(c, o->ca_file, NULL, o->cert_file, o->key_file, NULL);
-        if (rc)
-            err_set(e, ERR_USAGE, "MQTT over TLS: cannot use '%s'%s%s%s: %s", o->ca_file,
-                    o->cert_file ? ", '" : "", o->cert_file ? o->cert_file : "",
-                    o->cert_file ? "' and its key" : "", mosquitto_strerror(rc));
-    } else if (rc) {
-        err_set(e, ERR_USAGE, "MQTT options: %s", mosquitto_strerror(rc));
-    }
-    if (rc) {
-        mosquitto_destroy(c);
-        return rc == MOSQ_ERR_NOMEM ? ERR_NOMEM : ERR_USAGE;
-    }
-    mosquitto_int_option(c, MOSQ_OPT_TCP_NODELAY, 1);
-    mosquitto_connect_callback_set(c, on_connack);
-    mosquitto_publish_callback_set(c, on_puback);
-    mosquitto_subscribe_callback_set(c, on_suback);
-    mosquitto_message_callback_set(c, on_incoming);
-    mosquitto_log_callback_set(c, on_library_log);
-    *out = c;
-    return 0;
-}
-
-/* libmosquitto connects without blocking but resolves with getaddrinfo: a numeric address costs it
- * nothing. Under TLS it compares the certificate with the name that it connects to, so there it has
- * to have the name; that was resolved a moment ago, so the name server is alive, and the local
- * address makes it take an address of the family that is this attempt's. */
-static int connect_client(struct mqtt *m, struct mosquitto *c)
-{
-    const char *address = m->addresses.text[m->address];
-    if (!uses_tls(m))
-        return mosquitto_connect_async(c, address, m->o.port, KEEPALIVE_S);
-    const char *local = strchr(address, ':') ? "::" : "0.0.0.0";
-    return mosquitto_connect_bind_async(c, m->o.host, m->o.port, KEEPALIVE_S, local);
-}
 
 static void connect_to_address(struct mqtt *m)
 {
@@ -360,17 +291,17 @@ static void connect_to_address(struct mqtt *m)
         return;
     }
     k->m = m;
-    if (make_client(m, k, &k->client, &e)) {
+    if (client_make(&m->o, &calls, k, &k->client, &e)) {
         free(k);
         lose(m, e.text);
         return;
     }
     errno = 0;
-    int rc = connect_client(m, k->client);
+    int rc = client_connect(k->client, &m->o, m->addresses.text[m->address]);
     int fd = mosquitto_socket(k->client);
     int error_number = errno;
     if (rc || fd < 0 || (rc = uv_poll_init(&m->loop->uv, &k->poll, fd)) != 0) {
-        lose(m, rc < 0 ? uv_strerror(rc) : reason_of(rc, error_number));
+        lose(m, rc < 0 ? uv_strerror(rc) : client_reason(rc, error_number));
         mosquitto_destroy(k->client);
         free(k);
         return;
@@ -456,9 +387,9 @@ static void start_connection(struct mqtt *m)
 
 static void handle_loss(struct mqtt *m)
 {
-    char reason[sizeof m->lost];
-    memcpy(reason, m->lost, sizeof reason);
-    m->lost[0] = '\0';
+    char reason[sizeof m->lost + sizeof m->said];
+    snprintf(reason, sizeof reason, "%s%s", m->lost, m->said);
+    m->lost[0] = m->said[0] = '\0';
     if (m->state == LEAVING) {
         become_done(m);
         return;
@@ -536,50 +467,6 @@ static void settle(struct mqtt *m)
 
 /* ---- the face ---- */
 
-static const char *copy(struct mqtt *m, const char *text)
-{
-    return text && text[0] ? arena_strndup(&m->texts, text, strlen(text)) : NULL;
-}
-
-static int check_options(const struct mqtt_options *o, struct err *e)
-{
-    size_t host = o->host ? strlen(o->host) : 0;
-    if (host == 0 || host > HOST_MAX)
-        return err_set(e, ERR_USAGE, "MQTT host: %zu bytes, expected 1 to %d", host, HOST_MAX);
-    if (o->port < 1 || o->port > 65535)
-        return err_set(e, ERR_USAGE, "MQTT port: %d, expected 1 to 65535", o->port);
-    if (!o->client_id || !o->client_id[0] || strlen(o->client_id) > 65535)
-        return err_set(e, ERR_USAGE, "MQTT client id: expected 1 to 65535 bytes");
-    if (!o->cert_file != !o->key_file)
-        return err_set(e, ERR_USAGE, "MQTT over TLS: %s is given, its %s is missing",
-                       o->cert_file ? "a certificate" : "a key",
-                       o->cert_file ? "key" : "certificate");
-    if (o->queue_max == 0)
-        return err_set(e, ERR_USAGE, "MQTT queue: 0 messages, expected at least 1");
-    return 0;
-}
-
-static int copy_options(struct mqtt *m, const struct mqtt_options *o, struct err *e)
-{
-    m->o = *o;
-    m->o.host = copy(m, o->host);
-    m->o.client_id = copy(m, o->client_id);
-    m->o.username = copy(m, o->username);
-    m->o.password = copy(m, o->password);
-    m->o.ca_file = copy(m, o->ca_file);
-    m->o.cert_file = copy(m, o->cert_file);
-    m->o.key_file = copy(m, o->key_file);
-    m->o.will_topic = copy(m, o->will_topic);
-    m->o.will_payload = copy(m, o->will_payload);
-    if (m->o.will_topic && !m->o.will_payload)
-        m->o.will_payload = "";
-    m->o.backoff_min_ms = o->backoff_min_ms ? o->backoff_min_ms : 500;
-    m->o.backoff_max_ms = o->backoff_max_ms ? o->backoff_max_ms : 30000;
-    m->backoff_ms = m->o.backoff_min_ms;
-    return m->o.host && m->o.client_id ? check_options(&m->o, e)
-                                       : err_set(e, ERR_NOMEM, "MQTT client: no memory");
-}
-
 static void on_deadline(uv_timer_t *t)
 {
     struct mqtt *m = (struct mqtt *)t->data;
@@ -590,17 +477,18 @@ static void on_deadline(uv_timer_t *t)
 int mqtt_open(struct mqtt **out, struct loop *l, const struct mqtt_options *o, struct err *e)
 {
     struct mosquitto *probe;
-    int rc = check_options(o, e);
+    int rc = client_check_options(o, e);
     if (rc)
         return rc;
     struct mqtt *m = (struct mqtt *)calloc(1, sizeof *m);
     if (!m)
         return err_set(e, ERR_NOMEM, "MQTT client: no memory");
     mosquitto_lib_init();
-    arena_init(&m->texts, 1 << 20);
-    rc = copy_options(m, o, e);
+    rc = client_copy_options(&m->o, &m->texts, o, e);
+    m->backoff_ms = m->o.backoff_min_ms;
     if (!rc)
-        rc = make_client(m, NULL, &probe, e); /* wrong options show here, not at each attempt */
+        rc = client_make(&m->o, &calls, NULL, &probe,
+                         e); /* wrong options show here, not at each attempt */
     if (rc) {
         arena_release(&m->texts);
         free(m);

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import lab
@@ -130,11 +131,7 @@ def waits_for_its_broker(folder):
     port = lab.free_port()
     p = lab.Program("device", MQTT_BROKER="localhost", MQTT_PORT=str(port), **QUICK)
     p.out.wait(lambda s: "trying again" in s, "the outage is said")
-    broker = lab.Broker.__new__(lab.Broker)
-    broker.program, broker.port, broker.config = lab.find("mosquitto"), port, os.path.join(folder, "late.conf")
-    with open(broker.config, "w", encoding="utf-8") as f:
-        f.write(f"listener {port} 127.0.0.1\nallow_anonymous true\n" + "user root\n" * (os.geteuid() == 0))
-    broker.start()
+    broker = lab.Broker(folder, port=port)
     p.out.wait(lambda s: "connected to localhost" in s, "the connection is said")
     p.signal(signal.SIGTERM)
     check(p.end(10) == 0, "exit code")
@@ -142,7 +139,47 @@ def waits_for_its_broker(folder):
     broker.kill()
 
 
+def make_certificates(folder):
+    """A CA, a certificate of localhost by it, and another CA."""
+    def openssl(*args):
+        subprocess.run([lab.find("openssl"), *args], cwd=folder, check=True, capture_output=True, timeout=lab.PATIENCE)
+    for ca in ("ca", "other"):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN=wattle {ca}",
+                "-keyout", f"{ca}.key", "-out", f"{ca}.pem")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    with open(os.path.join(folder, "san"), "w", encoding="ascii") as f:
+        f.write("subjectAltName=DNS:localhost\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
+
+
+def speaks_tls_with_a_password(folder):
+    make_certificates(folder)
+    passwords, secret = os.path.join(folder, "passwd"), os.path.join(folder, "secret")
+    subprocess.run([lab.find("mosquitto_passwd"), "-b", "-c", passwords, "user", "pass word"], check=True, capture_output=True)
+    with open(secret, "w", encoding="ascii") as f:
+        f.write("pass word\n")
+    at = {name: os.path.join(folder, name) for name in ("ca.pem", "other.pem", "server.pem", "server.key")}
+    broker = lab.Broker(folder, config=f"allow_anonymous false\npassword_file {passwords}\ncertfile {at['server.pem']}\nkeyfile {at['server.key']}\n")
+    login = {"MQTT_BROKER": "localhost", "MQTT_PORT": str(broker.port), "MQTT_USERNAME": "user", "MQTT_PASSWORD_FILE": secret, **QUICK}
+    p = lab.Program("device", MQTT_CA_FILE=at["ca.pem"], LOG_LEVEL="debug", **login)
+    p.out.wait(lambda s: "connected to localhost" in s, "a connection over TLS")
+    p.out.wait(lambda s: "Sent telemetry #40" in s, "more messages than fit into the window")
+    p.signal(signal.SIGTERM)
+    check(p.end(10) == 0 and not any("not acknowledged" in s for s in p.out.all), "all of them are acknowledged")
+    for change, word in (({"MQTT_CA_FILE": at["other.pem"]}, "certificate verify failed"),
+                         ({"MQTT_CA_FILE": at["ca.pem"], "MQTT_BROKER": "127.0.0.1"}, "host name verification failed"),
+                         ({"MQTT_CA_FILE": at["ca.pem"], "MQTT_PASSWORD_FILE": "", "MQTT_PASSWORD": "wrong"}, "not authorised")):
+        p = lab.Program("device", **{**login, **change})
+        p.out.wait(lambda s, w=word: w in s and "trying again" in s, f"{change}: {word}")
+        p.signal(signal.SIGTERM)
+        check(p.end(10) == 0, "exit code")
+        check("pass word" not in p.text(), "the password is in the log")
+    code, _, err = lab.run("device", **login, MQTT_CA_FILE=os.path.join(folder, "absent.pem"))
+    check(code != 0 and "absent.pem" in err, f"{code} {err}")
+    broker.kill()
+
+
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
-    tests = [sends_and_says_goodbye, names_and_ids, metrics_files, fails_and_goes_on, waits_for_its_broker]
+    tests = [sends_and_says_goodbye, names_and_ids, metrics_files, fails_and_goes_on, waits_for_its_broker, speaks_tls_with_a_password]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

@@ -132,11 +132,11 @@ def run(*args, seconds=None, **env):
 class Broker:
     """A mosquitto of our own. persistent: the session of a subscriber outlives kill()."""
 
-    def __init__(self, folder, persistent=False):
-        self.program, self.port = find("mosquitto"), free_port()
+    def __init__(self, folder, persistent=False, port=None, config="allow_anonymous true\n"):
+        self.program, self.port = find("mosquitto"), port or free_port()
         self.config = os.path.join(folder, f"mosquitto-{self.port}.conf")
         with open(self.config, "w", encoding="utf-8") as f:
-            f.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\n")
+            f.write(f"listener {self.port} 127.0.0.1\n{config}max_queued_messages 0\nmax_inflight_messages 0\n")
             if os.geteuid() == 0:
                 f.write("user root\n")
             if persistent:

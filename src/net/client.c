@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns what we know of libmosquitto 2.0: how a client of it is made, connected and fed without its
+ * thread. When that happens, and what follows, is mqtt.c's. */
+#include "net/client.h"
+
+#include "net/resolve.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    KEEPALIVE_S = 30,
+    TEXTS_MAX = 1 << 20,
+};
+
+/* ---- options ---- */
+
+bool client_uses_tls(const struct mqtt_options *o)
+{
+    return o->ca_file && o->ca_file[0];
+}
+
+static const char *copy(struct arena *a, const char *text)
+{
+    return text && text[0] ? arena_strndup(a, text, strlen(text)) : NULL;
+}
+
+int client_check_options(const struct mqtt_options *o, struct err *e)
+{
+    size_t host = o->host ? strlen(o->host) : 0;
+    if (host == 0 || host > HOST_MAX)
+        return err_set(e, ERR_USAGE, "MQTT host: %zu bytes, expected 1 to %d", host, HOST_MAX);
+    if (o->port < 1 || o->port > 65535)
+        return err_set(e, ERR_USAGE, "MQTT port: %d, expected 1 to 65535", o->port);
+    if (!o->client_id || !o->client_id[0] || strlen(o->client_id) > 65535)
+        return err_set(e, ERR_USAGE, "MQTT client id: expected 1 to 65535 bytes");
+    if (!o->cert_file != !o->key_file)
+        return err_set(e, ERR_USAGE, "MQTT over TLS: %s is given, its %s is missing",
+                       o->cert_file ? "a certificate" : "a key",
+                       o->cert_file ? "key" : "certificate");
+    if (o->queue_max == 0)
+        return err_set(e, ERR_USAGE, "MQTT queue: 0 messages, expected at least 1");
+    return 0;
+}
+
+int client_copy_options(struct mqtt_options *out, struct arena *texts, const struct mqtt_options *o,
+                        struct err *e)
+{
+    arena_init(texts, TEXTS_MAX);
+    *out = *o;
+    out->host = copy(texts, o->host);
+    out->client_id = copy(texts, o->client_id);
+    out->username = copy(texts, o->username);
+    out->password = copy(texts, o->password);
+    out->ca_file = copy(texts, o->ca_file);
+    out->cert_file = copy(texts, o->cert_file);
+    out->key_file = copy(texts, o->key_file);
+    out->will_topic = copy(texts, o->will_topic);
+    out->will_payload = copy(texts, o->will_payload);
+    if (out->will_topic && !out->will_payload)
+        out->will_payload = "";
+    out->backoff_min_ms = o->backoff_min_ms ? o->backoff_min_ms : 500;
+    out->backoff_max_ms = o->backoff_max_ms ? o->backoff_max_ms : 30000;
+    return out->host && out->client_id ? client_check_options(out, e)
+                                       : err_set(e, ERR_NOMEM, "MQTT client: no memory");
+}
+
+/* ---- a client ---- */
+
+int client_make(const struct mqtt_options *o, const struct client_calls *calls, void *ctx,
+                struct mosquitto **out, struct err *e)
+{
+    struct mosquitto *c = mosquitto_new(o->client_id, true, ctx);
+    if (!c && errno == ENOMEM)
+        return err_set(e, ERR_NOMEM, "MQTT client '%s': no memory", o->client_id);
+    if (!c)
+        return err_set(e, ERR_USAGE,
+                       "MQTT client id '%s': refused, expected UTF-8 without control "
+                       "characters",
+                       o->client_id);
+    int rc = 0;
+    if (o->username)
+        rc = mosquitto_username_pw_set(c, o->username, o->password);
+    if (!rc && o->will_topic)
+        rc = mosquitto_will_set(c, o->will_topic, (int)strlen(o->will_payload), o->will_payload, 1,
+                                o->will_retain);
+    if (!rc && client_uses_tls(o)) {
+        rc = mosquitto_tls_set(c, o->ca_file, NULL, o->cert_file, o->key_file, NULL);
+        if (rc)
+            err_set(e, ERR_USAGE, "MQTT over TLS: cannot use '%s'%s%s%s: %s", o->ca_file,
+                    o->cert_file ? ", '" : "", o->cert_file ? o->cert_file : "",
+                    o->cert_file ? "' and its key" : "", mosquitto_strerror(rc));
+    } else if (rc) {
+        err_set(e, ERR_USAGE, "MQTT options: %s", mosquitto_strerror(rc));
+    }
+    if (rc) {
+        mosquitto_destroy(c);
+        return rc == MOSQ_ERR_NOMEM ? ERR_NOMEM : ERR_USAGE;
+    }
+    mosquitto_int_option(c, MOSQ_OPT_TCP_NODELAY, 1);
+    mosquitto_connect_callback_set(c, calls->on_connack);
+    mosquitto_publish_callback_set(c, calls->on_puback);
+    mosquitto_subscribe_callback_set(c, calls->on_suback);
+    mosquitto_message_callback_set(c, calls->on_message);
+    mosquitto_log_callback_set(c, calls->on_log);
+    *out = c;
+    return 0;
+}
+
+/* libmosquitto connects without blocking but resolves with getaddrinfo: a numeric address costs it
+ * nothing. Under TLS it compares the certificate with the name that it connects to, so there it has
+ * to have the name; that was resolved a moment ago, so the name server is alive, and the local
+ * address makes it take an address of the family that is this attempt's. */
+int client_connect(struct mosquitto *c, const struct mqtt_options *o, const char *address)
+{
+    if (!client_uses_tls(o))
+        return mosquitto_connect_async(c, address, o->port, KEEPALIVE_S);
+    const char *local = strchr(address, ':') ? "::" : "0.0.0.0";
+    return mosquitto_connect_bind_async(c, o->host, o->port, KEEPALIVE_S, local);
+}
+
+int client_socket_error(struct mosquitto *c)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(mosquitto_socket(c), SOL_SOCKET, SO_ERROR, &error, &size) ? errno : error;
+}
+
+int client_transfer(struct mosquitto *c, bool readable, bool writable, bool handshake)
+{
+    int rc = MOSQ_ERR_SUCCESS;
+    /* libmosquitto looks at errno even after a call that did not fail: hence the zeros. Its write
+     * takes no step of a TLS handshake, its read does; and the handshake's last step comes with a
+     * read, after which CONNECT has to be written. */
+    if (readable) {
+        errno = 0;
+        rc = mosquitto_loop_read(c, 1);
+    }
+    if (!rc && handshake && writable) {
+        errno = 0;
+        rc = mosquitto_loop_read(c, 1);
+    }
+    if (!rc && (handshake || writable)) {
+        errno = 0;
+        rc = mosquitto_loop_write(c, 1);
+    }
+    return rc;
+}
+
+const char *client_reason(int rc, int error_number)
+{
+    return rc == MOSQ_ERR_ERRNO && error_number ? strerror(error_number)
+           : rc == MOSQ_ERR_CONN_LOST           ? "the connection was lost"
+           : rc == MOSQ_ERR_KEEPALIVE           ? "the broker no longer answers"
+                                                : mosquitto_strerror(rc);
+}

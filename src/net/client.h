@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* One client of libmosquitto, for one attempt to connect. Private to net/. What returns int without
+ * an err returns libmosquitto's codes. */
+#ifndef WATTLE_NET_CLIENT_H
+#define WATTLE_NET_CLIENT_H
+
+#include "net/net.h"
+
+#include <mosquitto.h>
+
+struct client_calls {
+    void (*on_connack)(struct mosquitto *c, void *ctx, int code);
+    void (*on_puback)(struct mosquitto *c, void *ctx, int mid);
+    void (*on_suback)(struct mosquitto *c, void *ctx, int mid, int n, const int *granted);
+    void (*on_message)(struct mosquitto *c, void *ctx, const struct mosquitto_message *m);
+    void (*on_log)(struct mosquitto *c, void *ctx, int level, const char *text);
+};
+
+int client_check_options(const struct mqtt_options *o, struct err *e);
+/* Checked, texts copied into the arena (which it makes; release it on failure too), empty texts
+ * made NULL, defaults filled in. */
+int client_copy_options(struct mqtt_options *out, struct arena *texts, const struct mqtt_options *o,
+                        struct err *e);
+bool client_uses_tls(const struct mqtt_options *o);
+
+/* mosquitto_destroy is the caller's. */
+int client_make(const struct mqtt_options *o, const struct client_calls *calls, void *ctx,
+                struct mosquitto **out, struct err *e);
+/* Begins; address is one of those that o->host was resolved to. */
+int client_connect(struct mosquitto *c, const struct mqtt_options *o, const char *address);
+int client_socket_error(struct mosquitto *c); /* errno of connect(2); 0: it is through */
+/* handshake: TLS, and CONNACK has not come. */
+int client_transfer(struct mosquitto *c, bool readable, bool writable, bool handshake);
+const char *client_reason(int rc, int error_number);
+
+#endif
