@@ -163,6 +163,7 @@ size_t jinja_find(struct span s, struct span needle, size_t from)
         return SIZE_MAX;
     if (needle.n == 0)
         return from;
-    const uint8_t *found = memmem(s.p + from, s.n - from, needle.p, needle.n);
+    const uint8_t *found = needle.n == 1 ? memchr(s.p + from, needle.p[0], s.n - from)
+                                         : memmem(s.p + from, s.n - from, needle.p, needle.n);
     return found ? (size_t)(found - s.p) : SIZE_MAX;
 }
