@@ -2,7 +2,8 @@
 /* Chat templates: the part of Jinja that published templates use, sandboxed: bounded in steps,
  * depth and output. Behaviour is that of Jinja2 3.1 set up as transformers does (trim_blocks,
  * lstrip_blocks, loopcontrols, tojson without escaping, raise_exception, strftime_now, generation
- * blocks). */
+ * blocks). Not there: recursive loops, inheritance and includes, escaping (safe does nothing),
+ * integers past 64 bits; what Python would compute lazily is computed at once. */
 #ifndef WATTLE_TEXT_TEMPLATE_H
 #define WATTLE_TEXT_TEMPLATE_H
 
@@ -16,7 +17,7 @@ void template_close(struct template **t);
 
 struct template_input {
     const struct json *messages; /* array of objects */
-    const struct json *tools;    /* array, or NULL: none */
+    const struct json *tools;    /* array, or NULL: none (as documents) */
     const struct json
         *variables; /* object whose members become variables (they win over those below), or NULL */
     bool add_generation_prompt;
