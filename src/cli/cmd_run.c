@@ -241,11 +241,11 @@ static int run_fleet(const struct settings *s, struct fleet_options *o, struct e
     int rc = fleet_run(o, &r, e);
     if (v.terminal && r.n_devices)
         fprintf(stderr, "\r\033[K");
-    if (r.n_devices && (rc == 0 || rc == ERR_CANCELLED)) {
+    if (r.n_devices) { /* also where something could not be kept */
         if (!settings_option_flag(s, "json"))
             print_table(&r);
-        else if (print_json(&r, &v, e))
-            rc = ERR_LIMIT;
+        else if (print_json(&r, &v, rc ? NULL : e))
+            rc = rc ? rc : ERR_LIMIT;
     }
     fleet_result_release(&r);
     return rc;

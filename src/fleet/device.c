@@ -29,6 +29,15 @@ static void publish(struct device *d, const char *kind, const char *suffix, stru
         fleet_keep(d->fleet, topic, payload);
 }
 
+/* A payload that memory was too short for is not sent by half. */
+static void publish_buf(struct device *d, const char *kind, const char *suffix, const struct buf *b)
+{
+    if (b->failed)
+        log_error("%s: iot/%s/%s%s: no memory for the message", d->name, kind, d->id, suffix);
+    else
+        publish(d, kind, suffix, buf_view(b), false);
+}
+
 /* ---- telemetry ---- */
 
 static double delay_s(struct device *d)
@@ -83,9 +92,9 @@ static void send_telemetry(struct device *d)
     const struct reading *r = dataset_walk_next(&d->walk);
     buf_init(&payload, TELEMETRY_MAX);
     telemetry_write(&payload, r, d->id, ++d->seq);
-    publish(d, "telemetry", "", buf_view(&payload), false);
+    publish_buf(d, "telemetry", "", &payload);
     log_sent(d, r);
-    if (d->llm && d->seq % d->fleet->interval == 0)
+    if (d->llm && !payload.failed && d->seq % d->fleet->interval == 0)
         ask_for_analysis(d, r, buf_view(&payload));
     buf_release(&payload);
 }
@@ -247,14 +256,14 @@ void device_take(struct device *d)
         d->decoded += j->decode_ns ? (uint64_t)j->tokens - 1 : 0;
         d->decode_ns += j->decode_ns;
         if (open)
-            publish(d, "analysis", "", buf_view(&j->analysis), false);
+            publish_buf(d, "analysis", "", &j->analysis);
     } else {
         d->errors++;
     }
     log_analysis(d, j);
     if (open) {
-        publish(d, "metrics", "", buf_view(&j->metrics), false);
-        publish(d, "metrics", "/summary", buf_view(&j->summary), false);
+        publish_buf(d, "metrics", "", &j->metrics);
+        publish_buf(d, "metrics", "/summary", &j->summary);
     }
     j->busy = false;
 }

@@ -179,8 +179,11 @@ void fleet_device_away(struct fleet *f, struct device *d, const char *reason)
 void fleet_keep(struct fleet *f, const char *topic, struct span payload)
 {
     struct err e;
-    if (f->store && store_add(f->store, clock_utc_us(), topic, payload, &e))
-        log_error("store: %s", e.text);
+    if (!f->store || store_add(f->store, clock_utc_us(), topic, payload, &e) == 0)
+        return;
+    log_error("store: %s", e.text);
+    if (f->not_kept++ == 0)
+        f->first_not_kept = e;
 }
 
 static void remember_last(struct fleet *f, const struct device *d, const struct job *j)
@@ -216,9 +219,30 @@ static void save_metrics(void *ctx)
     struct fleet *f = (struct fleet *)ctx;
     struct err e;
     for (size_t i = 0; i < f->n; i++) {
-        if (f->devices[i].log && metric_log_save(f->devices[i].log, &e))
-            log_error("metrics of %s: %s", f->devices[i].name, e.text);
+        if (!f->devices[i].log || metric_log_save(f->devices[i].log, &e) == 0)
+            continue;
+        err_set(&f->not_saved, ERR_IO, "metrics of %s: %s", f->devices[i].name, e.text);
+        log_error("%s", f->not_saved.text);
     }
+}
+
+/* A run that lost what it was to keep has failed, however well it went on. The worker is gone. */
+static int check_kept(const struct fleet *f, struct err *e)
+{
+    if (f->not_saved.text[0])
+        return err_set(e, ERR_IO, "%s", f->not_saved.text);
+    for (size_t i = 0; i < f->n; i++) {
+        const struct device *d = &f->devices[i];
+        if (d->log && metric_log_count(d->log) < d->inferences)
+            return err_set(e, ERR_NOMEM,
+                           "metrics of %s: %llu of %llu inferences are not in its file: no memory",
+                           d->name, (unsigned long long)(d->inferences - metric_log_count(d->log)),
+                           (unsigned long long)d->inferences);
+    }
+    if (f->not_kept)
+        return err_set(e, ERR_IO, "%llu messages are not in the store, the first: %s",
+                       (unsigned long long)f->not_kept, f->first_not_kept.text);
+    return 0;
 }
 
 /* ---- the run ---- */
@@ -275,6 +299,17 @@ static void close_all(struct fleet *f)
     timer_close(&f->guard);
 }
 
+void fleet_result_release(struct fleet_result *r)
+{
+    for (size_t i = 0; r->devices && i < r->n_devices; i++) {
+        free(r->devices[i].name);
+        free(r->devices[i].id);
+        free(r->devices[i].metrics_file);
+    }
+    free(r->devices);
+    *r = (struct fleet_result){.n_devices = 0};
+}
+
 static int fill_device(struct fleet_device *out, const struct device *d)
 {
     const struct mqtt_counters *c = &d->counters;
@@ -314,21 +349,12 @@ static int fill_result(struct fleet *f, struct fleet_result *r, struct err *e)
         snprintf(r->compute_device, sizeof r->compute_device, "%s", f->shared.info.device);
     }
     for (size_t i = 0; i < f->n; i++) {
-        if (fill_device(&r->devices[i], &f->devices[i]))
+        if (fill_device(&r->devices[i], &f->devices[i])) {
+            fleet_result_release(r);
             return err_set(e, ERR_NOMEM, "result of the fleet: no memory");
+        }
     }
     return 0;
-}
-
-void fleet_result_release(struct fleet_result *r)
-{
-    for (size_t i = 0; r->devices && i < r->n_devices; i++) {
-        free(r->devices[i].name);
-        free(r->devices[i].id);
-        free(r->devices[i].metrics_file);
-    }
-    free(r->devices);
-    *r = (struct fleet_result){.n_devices = 0};
 }
 
 int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct err *e)
@@ -345,10 +371,12 @@ int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct
     close_all(&f);
     if (rc)
         goto done;
-    if (f.store)
-        rc = store_flush(f.store, e);
-    if (result && !rc)
+    if (result)
         rc = fill_result(&f, result, e);
+    if (!rc && f.store)
+        rc = store_flush(f.store, e);
+    if (!rc)
+        rc = check_kept(&f, e);
     uint64_t waiting = 0;
     for (size_t i = 0; i < f.n; i++)
         waiting += f.devices[i].counters.waiting;

@@ -215,8 +215,10 @@ static void write_analysis(struct job *j, uint64_t utc_us)
     buf_printf(b, ",\"timestamp\":\"%s\",\"analysis\":", stamp);
     json_quote(b, buf_view(&j->text));
     buf_str(b, ",\"telemetry\":");
-    buf_span(b, buf_view(&j->telemetry));
+    buf_append(b, &j->telemetry);
     buf_char(b, '}');
+    if (j->text.failed)
+        b->failed = true;
 }
 
 static void write_metrics(struct job *j, const struct metric_record *m)

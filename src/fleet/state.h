@@ -55,6 +55,9 @@ struct fleet {
     size_t n_away;
     uint64_t dropped_said;
     double last_inference_s, last_tokens_per_second;
+    uint64_t not_kept;         /* messages that the store did not take */
+    struct err first_not_kept; /* why */
+    struct err not_saved;      /* text "": every metrics file is whole */
     const struct device *last_device;
     char last_text[TEXT_SHOWN_MAX + 1];
 

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct worker {
     struct worker_options o;
@@ -52,6 +53,20 @@ static struct job *next_job(struct worker *w)
     return j;
 }
 
+/* Without memory for the post it is tried again: nobody else would tell the loop. After a stop the
+ * loop waits for a bounded time only, and so do we. */
+static void tell_loop(struct worker *w)
+{
+    static const struct timespec pause = {.tv_nsec = 50000000};
+    bool stopped = false;
+    while (loop_post(w->o.loop, give_back, w) && !stopped) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&w->lock);
+        stopped = w->stop;
+        pthread_mutex_unlock(&w->lock);
+    }
+}
+
 static void *work(void *ctx)
 {
     struct worker *w = (struct worker *)ctx;
@@ -65,14 +80,13 @@ static void *work(void *ctx)
             w->done_first = j;
         w->done_last = j;
         pthread_mutex_unlock(&w->lock);
-        if (loop_post(w->o.loop, give_back, w))
-            log_error("no memory to report an inference: it comes with the next one");
+        tell_loop(w);
     }
     w->o.on_exit(w->o.ctx);
     pthread_mutex_lock(&w->lock);
     w->exited = true;
     pthread_mutex_unlock(&w->lock);
-    loop_post(w->o.loop, give_back, w);
+    tell_loop(w);
     return NULL;
 }
 
