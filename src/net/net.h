@@ -36,15 +36,16 @@ struct mqtt_options {
     const char *client_id;
     const char *username, *password;            /* NULL: none */
     const char *ca_file, *cert_file, *key_file; /* NULL or empty: none */
-    const char *will_topic, *will_payload;
-    bool will_retain; /* NULL: none */
-    size_t
-        queue_max; /* messages kept while away, in order; beyond it the oldest go and are counted */
-    uint64_t backoff_min_ms,
-        backoff_max_ms; /* 0: 500, 30000; jittered; starts over after a connection of 30 s */
+    const char *will_topic, *will_payload;      /* NULL: none */
+    bool will_retain;
+    size_t queue_max; /* messages kept until acknowledged, in order, at least 1; beyond it the
+                         oldest that is not in flight goes and is counted */
+    uint64_t backoff_min_ms, backoff_max_ms; /* 0: 500, 30000; jittered; starts over after a
+                                                connection of 30 s */
+    /* All may be NULL, and may call everything below, mqtt_close included. */
     void (*on_connect)(void *ctx); /* each time */
-    void (*on_disconnect)(void *ctx,
-                          const char *reason); /* each time a connection or an attempt ends */
+    /* Each time a connection or an attempt ends; may come from inside of mqtt_publish. */
+    void (*on_disconnect)(void *ctx, const char *reason);
     void (*on_message)(void *ctx, const char *topic, struct span payload, bool retained);
     void *ctx;
 };
@@ -58,9 +59,12 @@ struct mqtt_counters {
     size_t waiting; /* not yet acknowledged */
 };
 
-/* Starts connecting; fails only for wrong options (unreadable certificate, …). Texts are copied. */
+/* Starts connecting; fails only for wrong options (unreadable certificate, …). Texts are copied. A
+ * name with several addresses has them tried in turn, as one attempt. */
 int mqtt_open(struct mqtt **out, struct loop *l, const struct mqtt_options *o, struct err *e);
-/* QoS 1; kept until acknowledged, sent again after a reconnect. payload is copied. */
+/* QoS 1; kept until acknowledged (PUBACK, nothing less), sent again in order on the next
+ * connection. payload is copied. ERR_USAGE: no valid topic, or the client has finished; ERR_LIMIT:
+ * more than 64 MiB. */
 int mqtt_publish(struct mqtt *m, const char *topic, struct span payload, bool retain,
                  struct err *e);
 int mqtt_subscribe(struct mqtt *m, const char *filter,
@@ -74,9 +78,10 @@ void mqtt_close(struct mqtt **m); /* at once */
 
 /* ---- a private mosquitto on a free loopback port ---- */
 struct broker;
-/* Starts it with its files in a fresh folder below TMPDIR (or /tmp); returns when it answers. It
- * ends with us even on SIGKILL (PR_SET_PDEATHSIG), and its folder is removed by broker_close, or,
- * after a SIGKILL, by a small watcher. */
+/* Starts it with its files in a fresh folder (mode 0700) below TMPDIR (or /tmp); returns when it
+ * answers. It lives until broker_close, or until we end, in whatever way: then a small process that
+ * we left beside it ends it and removes its folder. Ctrl-C in our terminal does not reach it.
+ * ERR_NOTFOUND: mosquitto is not installed, or TMPDIR does not exist. */
 int broker_open(struct broker **out, struct err *e);
 int broker_port(const struct broker *b);
 void broker_close(struct broker **b);
