@@ -18,9 +18,11 @@ enum {
     JINJA_NESTING_MAX = 100,  /* brackets, blocks, operators before an operand in the source */
     JINJA_HEIGHT_MAX = 400,   /* of a tree: a + b + c + … leans to one side */
     JINJA_DEPTH_MAX = 1000,   /* nodes being worked on at once, and nested values */
-    JINJA_RANGE_MAX = 100000,  /* items, as Jinja2's sandbox */
+    JINJA_RANGE_MAX = 100000, /* items, as Jinja2's sandbox */
+    /* Work is counted in units: a node of the tree or a turn of a loop is a step. */
     JINJA_STEPS_MAX = 4000000,
-    JINJA_BYTES_A_STEP = 32, /* bytes looked at or copied that count as one step */
+    JINJA_UNITS_A_STEP = 8,
+    JINJA_BYTES_A_UNIT = 4, /* copied or compared */
 };
 
 struct jnode;
@@ -48,7 +50,7 @@ struct jinja {
     struct jscope *scope;
     int rc;
     struct err *e;
-    uint64_t steps_left;
+    uint64_t units_left;
     int depth;
     uint32_t line; /* of the node being worked on, for messages */
     int64_t now_seconds;
@@ -60,10 +62,19 @@ struct jvalue jinja_fail(struct jinja *j, int code, const char *fmt, ...)
 /* The error of something undefined that was used. */
 struct jvalue jinja_fail_undefined(struct jinja *j, struct jvalue v);
 void *jinja_alloc(struct jinja *j, size_t n, size_t size);
-bool jinja_steps(struct jinja *j, uint64_t n);
+bool jinja_spend(struct jinja *j, uint64_t units); /* false: failed, now or before */
+static inline bool jinja_steps(struct jinja *j, uint64_t n)
+{
+    return jinja_spend(j, n * JINJA_UNITS_A_STEP);
+}
 static inline bool jinja_bytes(struct jinja *j, uint64_t n)
 {
-    return jinja_steps(j, n / JINJA_BYTES_A_STEP);
+    return jinja_spend(j, 1 + n / JINJA_BYTES_A_UNIT);
+}
+/* For loops over the characters of n bytes. */
+static inline bool jinja_walk(struct jinja *j, uint64_t n)
+{
+    return jinja_spend(j, 1 + n);
 }
 /* Each true is followed by a j->depth--. */
 bool jinja_deeper(struct jinja *j);
@@ -170,8 +181,8 @@ struct jvalue jinja_unary(struct jinja *j, enum jop op, struct jvalue a);
 bool jinja_compare(struct jinja *j, enum jop op, struct jvalue a, struct jvalue b);
 struct jvalue jinja_getattr(struct jinja *j, struct jvalue object, const struct jstring *name);
 struct jvalue jinja_getitem(struct jinja *j, struct jvalue object, struct jvalue key);
-/* "a.b.0", as the attribute arguments of filters have it. otherwise (J_ABSENT: none) stands for what
- * is undefined on the way. */
+/* "a.b.0", as the attribute arguments of filters have it. otherwise (J_ABSENT: none) stands for
+ * what is undefined on the way. */
 struct jvalue jinja_getpath(struct jinja *j, struct jvalue object, struct jvalue path,
                             struct jvalue otherwise);
 /* start, stop, step: numbers or J_NONE. */
@@ -196,8 +207,7 @@ struct jjson_options {
 void jinja_put_json(struct jinja *j, struct jvalue v, const struct jjson_options *o);
 /* Python's "…" % v and "…".format(…). */
 struct jvalue jinja_percent(struct jinja *j, const struct jstring *format, struct jvalue v);
-struct jvalue jinja_format(struct jinja *j, const struct jstring *format,
-                           const struct jcall *call);
+struct jvalue jinja_format(struct jinja *j, const struct jstring *format, const struct jcall *call);
 void jinja_put_time(struct jinja *j, const struct jstring *format); /* strftime of now_seconds */
 
 /* ---- characters ---- */
