@@ -70,6 +70,8 @@ static struct jvalue function_namespace(const struct jargs *c)
 static struct jvalue function_raise_exception(const struct jargs *c)
 {
     struct span text = jstring_span(jinja_str(c->j, c->a[0]));
+    if (text.n == 0)
+        text = span_str("the template refuses the conversation without saying why");
     return jinja_fail(c->j, ERR_USAGE, "%.*s", (int)(text.n < 400 ? text.n : 400),
                       (const char *)text.p);
 }

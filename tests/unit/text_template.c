@@ -133,6 +133,7 @@ static void test_errors(void **state)
         const char *message;
     } cases[] = {
         {"{{ raise_exception('no system role') }}", ERR_USAGE, "no system role"},
+        {"{{ raise_exception(x) }}", ERR_USAGE, "refuses the conversation without saying why"},
         {"a\n\n{{ x|nosuch }}", ERR_FORMAT, "template: line 3: no filter named 'nosuch'"},
         {"\n{{ x is nosuch }}", ERR_FORMAT, "template: line 2: no test named 'nosuch'"},
         {"{{ nosuch() }}", ERR_FORMAT, "template: line 1: 'nosuch' is undefined"},
