@@ -314,7 +314,8 @@ static int fill_device(struct fleet_device *out, const struct device *d)
 {
     const struct mqtt_counters *c = &d->counters;
     uint64_t good = d->inferences - d->errors;
-    bool written = d->log && metric_log_count(d->log) > 0;
+    bool written = d->log && metric_log_count(d->log) > 0 &&
+                   access(metric_log_path(d->log), F_OK) == 0; /* else it could not be saved */
     *out = (struct fleet_device){
         .name = strdup(d->name),
         .id = strdup(d->id),
