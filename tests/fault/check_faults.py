@@ -255,6 +255,8 @@ def some_telemetry(folder):
     with open(os.path.join(SOURCE, "data", "telemetry-24h.csv"), encoding="utf-8") as day:
         with open(os.path.join(folder, "given", "telemetry.csv"), "w", encoding="utf-8") as f:
             f.writelines(line for line, _ in zip(day, range(30)))
+    with open(os.path.join(folder, "given", "prompt.txt"), "w", encoding="utf-8") as f:
+        f.write("{{temp}}?")
 
 
 def commands():
@@ -281,9 +283,10 @@ def commands():
     yield Generate("generate", ["generate", "--model", MODEL, "--prompt", "Hi", "--llm-max-new-tokens", "3", "--llm-temperature", "0"],
                    json_lines=False)
     yield GenerateJson("generate-json", ["generate", "--model", MODEL, "--prompt", "Hi", "--llm-max-new-tokens", "2", "--json"])
-    yield Run("run", ["run", "--devices", "2", "--enable-llm", "--llm-model", MODEL, "--llm-inference-interval", "1", "--interval",
-                      "0.05-0.1", "--inferences", "12", "--duration", "5s", "--llm-max-new-tokens", "2", "--json", "--store", "s.db"],
-              prepare=some_telemetry)
+    # A file is saved when ten have come, and at the end.
+    yield Run("run", ["run", "--devices", "2", "--llm-devices", "1", "--enable-llm", "--llm-model", MODEL, "--llm-inference-interval", "1",
+                      "--interval", "0.02-0.04", "--inferences", "12", "--duration", "5s", "--llm-max-new-tokens", "2", "--llm-prompt-file",
+                      "given/prompt.txt", "--json", "--store", "s.db"], prepare=some_telemetry)
 
 
 def spread(numbers, most):
