@@ -230,15 +230,30 @@ void device_close(struct device *d)
     timer_close(&d->timer);
 }
 
+/* The answer as one line: what breaks lines becomes a blank. A long one is cut by the log. */
+static void log_answer(const struct device *d, const struct job *j)
+{
+    struct buf line;
+    buf_init(&line, j->text.n);
+    for (size_t i = 0; i < j->text.n; i++) {
+        char c = j->text.p[i];
+        buf_char(&line, c == '\n' || c == '\r' || c == '\t' ? ' ' : c);
+    }
+    log_info("%s: \"%s\"", d->name, buf_cstr(&line));
+    buf_release(&line);
+}
+
 static void log_analysis(const struct device *d, const struct job *j)
 {
-    if (j->outcome == JOB_FAILED)
+    if (j->outcome == JOB_FAILED) {
         log_error("%s: analysis of telemetry #%llu: %s", d->name, (unsigned long long)j->seq,
                   j->error.text);
-    else
-        log_info("%s: analysis of telemetry #%llu: %.2f s, %d tokens, %.1f tokens/s, %.1f J",
-                 d->name, (unsigned long long)j->seq, j->seconds, (int)j->tokens,
-                 j->tokens_per_second, j->energy_j);
+        return;
+    }
+    log_info("%s: analysis of telemetry #%llu: %.2f s, %d tokens, %.1f tokens/s, %.1f J", d->name,
+             (unsigned long long)j->seq, j->seconds, (int)j->tokens, j->tokens_per_second,
+             j->energy_j);
+    log_answer(d, j);
 }
 
 void device_take(struct device *d)
