@@ -106,8 +106,8 @@ def their_abort(folder):
     lines = folder.report("trace").splitlines()
     if "abort" not in lines:
         return None
-    at = len(lines) - lines[::-1].index("abort")
-    caller = lines[at + 1] if at + 1 < len(lines) else ""
+    frames = lines[len(lines) - lines[::-1].index("abort"):]
+    caller = next((frame for frame in frames if "failing.so" not in frame), "")
     return next((name for name in THEIR_ABORTS if name in caller), None)
 
 
@@ -124,7 +124,9 @@ class Command:
         if r.code is None:
             return [f"hangs: not ended after {PATIENCE:.0f} s"]
         if r.code < 0:
-            return [] if r.code == -signal.SIGABRT and kind == "memory" and their_abort(r.folder) else [f"ended by signal {-r.code}"]
+            if r.code != -signal.SIGABRT or kind != "memory" or not their_abort(r.folder):
+                return [f"ended by signal {-r.code}"]
+            return self.file_problems(r)
         found = [] if r.code in (0, 1) else [f"exit code {r.code}"]
         said = r.said()
         if r.code == 1:
