@@ -26,7 +26,8 @@ struct metric_record {
     size_t prompt_length, response_length; /* characters */
     int32_t prompt_tokens, cached_tokens, completion_tokens;
     double time_to_first_token_ms, prefill_ms, decode_ms, queue_ms;
-    double tokens_per_second; /* completion tokens / decode seconds; NAN if that is 0 */
+    double tokens_per_second; /* (completion tokens - 1) / decode seconds: the first token is
+                                 prefill's work; NAN with fewer than 2 */
     double joules_per_token;  /* NAN without completion tokens */
     const char *quantization;
     int threads, batch_size;
