@@ -82,7 +82,8 @@ static size_t check_vocabulary(const char *path)
     struct span ids_rest = buf_view(&ids);
     for (bool more = true; more; n++) {
         struct token_list got = {0};
-        more = memmem(text_rest.p, text_rest.n, separator, sizeof(separator) - 1) != NULL;
+        more = text_rest.n > 0 &&
+               memmem(text_rest.p, text_rest.n, separator, sizeof(separator) - 1) != NULL;
         struct span text = cut(&text_rest, separator);
         if (tokenizer_encode(t, text, &plain, &got, &e))
             fail_msg("%s: %s", path, e.text);
