@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -150,6 +151,17 @@ void pool_run(struct pool *p, pool_fn fn, void *ctx, size_t n_chunks)
     wait_done(p);
 }
 
+/* Signals are for the program's own threads. */
+static int start_thread(struct worker *w)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&w->thread, NULL, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
 int pool_open(struct pool **out, int n_threads, struct err *e)
 {
     if (n_threads < 1 || n_threads > POOL_THREADS_MAX)
@@ -165,7 +177,7 @@ int pool_open(struct pool **out, int n_threads, struct err *e)
     for (int i = 1; i < n_threads; i++) {
         struct worker *w = &workers[i - 1];
         *w = (struct worker){.pool = p, .index = i};
-        int failed = pthread_create(&w->thread, NULL, worker_main, w);
+        int failed = start_thread(w);
         if (failed) {
             pool_close(&p);
             return err_errno(e, failed, "cannot start thread %d of %d", i + 1, n_threads);

@@ -335,18 +335,35 @@ static void stop(struct broker *b)
     remove_folder(b); /* the keeper did, unless somebody killed it */
 }
 
+/* The folder and the keeper that will remove it. Signals that end us wait meanwhile: between the
+ * two the folder would be left behind. */
+static int prepare(struct broker *b, const char *program, struct err *e)
+{
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    sigset_t wait, before;
+    sigemptyset(&wait);
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        sigaddset(&wait, ending[i]);
+    pthread_sigmask(SIG_BLOCK, &wait, &before);
+    int rc = make_folder(b, e);
+    if (!rc) {
+        rc = write_config(b, e);
+        if (!rc)
+            rc = start_keeper(b, program, e);
+        if (rc)
+            remove_folder(b);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 static int open_once(struct broker *b, const char *program, struct err *e)
 {
     int rc = free_port(&b->port, e);
-    if (rc || (rc = make_folder(b, e)))
-        return rc;
-    rc = write_config(b, e);
     if (!rc)
-        rc = start_keeper(b, program, e);
-    if (rc) {
-        remove_folder(b);
+        rc = prepare(b, program, e);
+    if (rc)
         return rc;
-    }
     rc = wait_ready(b, e);
     if (rc)
         stop(b);

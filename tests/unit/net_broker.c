@@ -128,6 +128,39 @@ static void survives_ctrl_c_and_ends_with_us(void **state)
     close(held[0]);
 }
 
+/* A signal that ends us at any moment of the start: of folder and broker nothing is left. */
+static void leaves_nothing_when_ended_at_its_start(void **state)
+{
+    (void)state;
+    enum { CHILDREN = 100, STEP_US = 30 };
+    for (int i = 0; i < CHILDREN; i++) {
+        int begun[2];
+        char byte = 0;
+        assert_int_equal(pipe(begun), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            struct broker *b = NULL;
+            if (write(begun[1], &byte, 1) != 1 || broker_open(&b, NULL))
+                _exit(77);
+            pause();
+        }
+        assert_int_equal(read(begun[0], &byte, 1), 1);
+        close(begun[0]);
+        close(begun[1]);
+        uint64_t at = clock_mono_ns() + (uint64_t)i * STEP_US * 1000;
+        while (clock_mono_ns() < at)
+            ;
+        kill(child, SIGTERM);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+            skip();
+        for (int k = 0; k < 5000 && entries() > 0; k++)
+            poll(NULL, 0, 1);
+        assert_int_equal(entries(), 0);
+    }
+}
+
 static void says_what_is_missing(void **state)
 {
     (void)state;
@@ -146,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starts_and_stops),
         cmocka_unit_test(survives_ctrl_c_and_ends_with_us),
+        cmocka_unit_test(leaves_nothing_when_ended_at_its_start),
         cmocka_unit_test(says_what_is_missing),
     };
     snprintf(folder, sizeof folder, "/tmp/wattle-test-XXXXXX");
