@@ -11,11 +11,13 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum {
     COMMIT_ROWS = 1000,
     COMMIT_MS = 1000,
+    SQLITE_BYTES_MIN = 512,      /* the smallest page, of which a database has one */
     BUSY_MS = 5000,              /* waiting for another process's lock */
     APPLICATION_ID = 0x77746c31, /* "wtl1": schema version 1 */
 };
@@ -164,8 +166,25 @@ static int prepare_schema(const struct store *s, struct err *e)
     return r;
 }
 
+/* SQLite takes a file of one byte for an empty one, and would write over it. The size alone is
+ * asked: closing a descriptor of ours would end the locks of another connection to the file. */
+static int check_size(const struct store *s, struct err *e)
+{
+    struct stat st;
+    if (stat(s->path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
+        st.st_size >= SQLITE_BYTES_MIN)
+        return 0;
+    return err_set(e, ERR_FORMAT,
+                   "store '%s': file is not a database: it has %jd bytes, expected none or at "
+                   "least %d",
+                   s->path, (intmax_t)st.st_size, SQLITE_BYTES_MIN);
+}
+
 static int open_database(struct store *s, struct err *e)
 {
+    int size = check_size(s, e);
+    if (size < 0)
+        return size;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
         return s->db ? failed(s, e) : err_set(e, ERR_NOMEM, "no memory for the store");

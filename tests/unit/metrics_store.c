@@ -177,10 +177,19 @@ static void test_refused(void **state)
 
     char junk[4096];
     memset(junk, 'x', sizeof junk);
-    assert_int_equal(file_write_atomic(path, span_of(junk, sizeof junk), &e), 0);
-    assert_int_equal(store_open(&s, path, &e), ERR_FORMAT);
-    assert_non_null(strstr(e.text, path));
-    clean();
+    static const size_t sizes[] = {1, 2, 100, 511, 512, sizeof junk};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct buf after;
+        assert_int_equal(file_write_atomic(path, span_of(junk, sizes[i]), &e), 0);
+        assert_int_equal(store_open(&s, path, &e), ERR_FORMAT);
+        assert_non_null(strstr(e.text, path));
+        buf_init(&after, 2 * sizeof junk);
+        assert_int_equal(file_read(path, &after, &e), 0);
+        assert_int_equal(after.n, sizes[i]);
+        assert_memory_equal(after.p, junk, sizes[i]);
+        buf_release(&after);
+        clean();
+    }
     assert_int_equal(store_open(&s, "/nowhere/m.sqlite", &e), ERR_IO);
     assert_int_equal(store_open(&s, dir, &e), ERR_IO);
     assert_null(s);
