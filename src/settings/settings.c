@@ -49,9 +49,10 @@ struct value_rule option_rule(const struct option *o)
         rule.type = VALUE_DURATION;
         break;
     case OPTION_TEXT: /* the command knows what is in it */
+    case OPTION_PHRASE:
         rule.type = VALUE_TEXT;
         rule.kind = TEXT_BYTES;
-        rule.may_be_empty = true;
+        rule.may_be_empty = o->type == OPTION_PHRASE;
         break;
     }
     return rule;

@@ -58,7 +58,8 @@ enum option_type {
     OPTION_FLAG, /* --json, --json=false */
     OPTION_INT,
     OPTION_FLOAT,
-    OPTION_TEXT,    /* any bytes, at most 64 KiB */
+    OPTION_TEXT,    /* any bytes, 1 to 64 KiB: an empty file name is a forgotten one */
+    OPTION_PHRASE,  /* the same, may be empty */
     OPTION_DURATION /* 30m, 90s, 2h, 1d, 1h30m, 500ms; without unit: seconds */
 };
 struct option {

@@ -43,15 +43,15 @@ static void put_choices(struct buf *out, const char *choices)
 static void put_text_rule(struct buf *out, const struct value_rule *rule)
 {
     static const char *const kinds[] = {
-        [TEXT_LINE] = "of UTF-8 without control characters",
-        [TEXT_PATH] = "without control characters",
-        [TEXT_HOST] = "without blanks and control characters",
-        [TEXT_NAME] = "of UTF-8",
-        [TEXT_ID] = "of UTF-8 without '+', '#', '/' and control characters",
+        [TEXT_LINE] = " of UTF-8 without control characters",
+        [TEXT_PATH] = " without control characters",
+        [TEXT_HOST] = " without blanks and control characters",
+        [TEXT_NAME] = " of UTF-8",
+        [TEXT_ID] = " of UTF-8 without '+', '#', '/' and control characters",
         [TEXT_BYTES] = "",
-        [TEXT_LINES] = "of UTF-8 in at most 16 lines",
+        [TEXT_LINES] = " of UTF-8 in at most 16 lines",
     };
-    buf_printf(out, "%d to %zu bytes %s", rule->may_be_empty ? 0 : 1, rule->max_bytes,
+    buf_printf(out, "%d to %zu bytes%s", rule->may_be_empty ? 0 : 1, rule->max_bytes,
                kinds[rule->kind]);
 }
 

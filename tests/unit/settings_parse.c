@@ -352,6 +352,8 @@ static void test_wrong_values_are_named(void **state)
          {0},
          "--mqtt-broker: 'a b' has a blank, expected 1 to 253 bytes without blanks and control "
          "characters"},
+        {{"--store="}, {0}, "--store: '' is empty, expected 1 to 65536 bytes"},
+        {{"--store", ""}, {0}, "--store: '' is empty, expected 1 to 65536 bytes"},
         {{"--devices", "0"}, {0}, "--devices: '0' is out of range, expected 1 to 100000"},
         {{"--devices", "x"}, {0}, "--devices: 'x' is no whole number, expected 1 to 100000"},
         {{"--dashboard=maybe"},
