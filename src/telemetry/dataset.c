@@ -217,8 +217,10 @@ int dataset_open(struct dataset **out, const char *path, struct err *e)
         goto done;
     }
     arena_init(&l.d->names, DATASET_BYTES_MAX);
-    if ((rc = file_read(path, &bytes, e)))
+    if ((rc = file_read(path, &bytes, e))) {
+        err_wrap(e, rc, "dataset");
         goto done;
+    }
     if ((rc = load(&l, buf_view(&bytes), e))) {
         err_wrap(e, rc, "dataset '%s'", path);
         goto done;
