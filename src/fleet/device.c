@@ -268,8 +268,8 @@ void device_take(struct device *d)
     if (j->outcome == JOB_GOOD) {
         d->seconds += j->seconds;
         d->energy_j += j->energy_j;
-        d->decoded += j->decode_ns ? (uint64_t)j->tokens - 1 : 0;
-        d->decode_ns += j->decode_ns;
+        d->rates += j->tokens_per_second;
+        d->n_rates += j->tokens_per_second > 0;
         if (open)
             publish_buf(d, "analysis", "", &j->analysis);
     } else {

@@ -32,8 +32,6 @@ static void add_up(struct fleet *f, struct fleet_progress *p)
         .queued = f->pending > 0 ? f->pending - 1 : 0,
         .last_inference_s = f->last_inference_s,
         .last_tokens_per_second = f->last_tokens_per_second,
-        .last_device = f->last_device ? f->last_device->name : "",
-        .last_text = f->last_text,
     };
     for (size_t i = 0; i < f->n; i++) {
         struct device *d = &f->devices[i];
@@ -186,14 +184,12 @@ void fleet_keep(struct fleet *f, const char *topic, struct span payload)
         f->first_not_kept = e;
 }
 
-static void remember_last(struct fleet *f, const struct device *d, const struct job *j)
+/* Not the source that the meter chose at the start: it may have failed since. */
+static void agree_on_source(struct fleet *f, const char *source)
 {
-    f->last_inference_s = j->seconds;
-    f->last_tokens_per_second = j->tokens_per_second;
-    f->last_device = d;
-    size_t n = j->text.n < TEXT_SHOWN_MAX ? j->text.n : TEXT_SHOWN_MAX;
-    n -= utf8_incomplete_tail(span_of(buf_cstr(&j->text), n));
-    snprintf(f->last_text, sizeof f->last_text, "%.*s", (int)n, buf_cstr(&j->text));
+    if (strcmp(f->energy_source, source) != 0)
+        snprintf(f->energy_source, sizeof f->energy_source, "%s",
+                 f->energy_source[0] ? "mixed" : source);
 }
 
 static void on_job_done(void *ctx, struct job *j)
@@ -204,8 +200,11 @@ static void on_job_done(void *ctx, struct job *j)
     if (j->outcome != JOB_CANCELLED) {
         f->inferences++;
         f->errors += j->outcome == JOB_FAILED;
-        if (j->outcome == JOB_GOOD)
-            remember_last(f, d, j);
+        if (j->outcome == JOB_GOOD) {
+            f->last_inference_s = j->seconds;
+            f->last_tokens_per_second = j->tokens_per_second;
+            agree_on_source(f, energy_source_name(j->energy_source));
+        }
     }
     device_take(d);
     report(f);
@@ -330,7 +329,7 @@ static int fill_device(struct fleet_device *out, const struct device *d)
         .errors = d->errors,
         .skipped = d->skipped,
         .avg_ms = good ? d->seconds * 1e3 / (double)good : 0,
-        .tokens_per_second = d->decode_ns ? (double)d->decoded / ((double)d->decode_ns / 1e9) : 0,
+        .tokens_per_second = d->n_rates ? d->rates / (double)d->n_rates : 0,
         .energy_j = d->energy_j,
     };
     return out->name && out->id && out->metrics_file ? 0 : ERR_NOMEM;
@@ -343,12 +342,9 @@ static int fill_result(struct fleet *f, struct fleet_result *r, struct err *e)
         return err_set(e, ERR_NOMEM, "result of the fleet: no memory");
     r->n_devices = f->n;
     add_up(f, &r->total);
-    r->total.last_device = r->total.last_text = "";
-    if (f->has_llm) {
-        snprintf(r->energy_source, sizeof r->energy_source, "%s",
-                 energy_source_name(meter_energy_source(f->shared.meter)));
+    snprintf(r->energy_source, sizeof r->energy_source, "%s", f->energy_source);
+    if (f->has_llm)
         snprintf(r->compute_device, sizeof r->compute_device, "%s", f->shared.info.device);
-    }
     for (size_t i = 0; i < f->n; i++) {
         if (fill_device(&r->devices[i], &f->devices[i])) {
             fleet_result_release(r);

@@ -24,7 +24,6 @@ struct fleet_progress {
     uint64_t skipped;    /* due while the device's earlier one was not done */
     uint64_t running, queued;
     double last_inference_s, last_tokens_per_second; /* 0: none yet */
-    const char *last_device, *last_text;             /* borrowed during the call; "": none yet */
 };
 
 struct fleet_options {
@@ -51,15 +50,16 @@ struct fleet_device {
     char *name, *id, *metrics_file; /* "": none was written */
     uint64_t sent, published, acknowledged, waiting, dropped, resent;
     uint64_t inferences, errors, skipped;
-    double avg_ms, tokens_per_second; /* of its good inferences; 0: none */
+    double avg_ms, tokens_per_second; /* means of its good inferences; 0: none */
     double energy_j;                  /* sum */
 };
 
 struct fleet_result {
-    struct fleet_progress total; /* last_device and last_text are "" */
+    struct fleet_progress total;
     struct fleet_device *devices;
     size_t n_devices;
-    char energy_source[16]; /* "": nothing was measured */
+    char
+        energy_source[16]; /* of all inferences, "mixed" where they differ; "": none was measured */
     char compute_device[8];
 };
 void fleet_result_release(struct fleet_result *r);

@@ -165,15 +165,25 @@ static void record_begin(struct metric_record *m, const struct inference_shared 
     };
 }
 
+/* Keys, values and scratch, and what else the heap grew by. The engine's memory becomes resident
+ * when it is first written, which shows as growth too: that part of it counts once. */
+static uint64_t occupied_bytes(struct inference_shared *s, const struct outcome *o)
+{
+    uint64_t engine = o->result.usage.kv_bytes + o->result.usage.scratch_bytes;
+    uint64_t fresh = engine > s->touched_bytes ? engine - s->touched_bytes : 0;
+    uint64_t growth = o->sample.peak_growth_bytes;
+    s->touched_bytes += fresh;
+    return engine + (growth > fresh ? growth - fresh : 0);
+}
+
 /* Time is the meter's, so that the estimate's formula holds on the fields that are published. */
-static void record_measured(struct metric_record *m, const struct outcome *o)
+static void record_measured(struct metric_record *m, const struct outcome *o, uint64_t occupied)
 {
     const struct meter_sample *p = &o->sample;
     const struct wattle_result *r = &o->result;
     const struct wattle_usage *u = &r->usage;
     m->inference_time_s = p->seconds;
-    m->memory_used_mb =
-        ((double)u->kv_bytes + (double)u->scratch_bytes + (double)p->peak_growth_bytes) / MIB;
+    m->memory_used_mb = (double)occupied / MIB;
     m->memory_total_mb = (double)p->rss_bytes / MIB;
     m->memory_private_mb = (double)p->private_bytes / MIB;
     m->memory_shared_mb = (double)p->shared_bytes / MIB;
@@ -241,7 +251,6 @@ void inference_run(struct inference_shared *s, struct job *j)
     buf_clear(&j->text);
     j->seconds = j->tokens_per_second = j->energy_j = 0;
     j->tokens = 0;
-    j->decode_ns = 0;
     j->error.text[0] = '\0';
     if (atomic_load(&s->cancelled)) {
         j->outcome = JOB_CANCELLED;
@@ -254,14 +263,14 @@ void inference_run(struct inference_shared *s, struct job *j)
     }
     record_begin(&m, s, j);
     if (o.rc == 0 && o.measured) {
-        record_measured(&m, &o);
+        record_measured(&m, &o, occupied_bytes(s, &o));
         buf_put(&j->text, o.result.text, o.result.text_bytes);
         write_analysis(j, m.utc_us);
         j->seconds = m.inference_time_s;
         j->tokens = m.completion_tokens;
-        j->decode_ns = m.completion_tokens > 1 ? o.result.usage.decode_ns : 0;
         j->tokens_per_second = isfinite(m.tokens_per_second) ? m.tokens_per_second : 0;
         j->energy_j = o.sample.energy_j;
+        j->energy_source = o.sample.energy_source;
         j->outcome = JOB_GOOD;
     } else {
         j->error = o.e;

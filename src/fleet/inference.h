@@ -14,7 +14,8 @@
 
 enum { PAYLOAD_MAX = 4 << 20, STOPS_MAX = 16 };
 
-/* What all inferences of a fleet share; immutable but for cancelled. */
+/* What all inferences of a fleet share; immutable but for cancelled and
+ * touched_bytes. */
 struct inference_shared {
     struct wattle_model *model;
     struct wattle_model_info info;
@@ -25,6 +26,8 @@ struct inference_shared {
     const char *stops[STOPS_MAX];
     struct buf stop_text;
     uint64_t seed;
+    uint64_t
+        touched_bytes; /* the worker's: most keys, values and scratch that a request had so far */
     atomic_bool cancelled;
 };
 
@@ -42,7 +45,6 @@ struct job {
 
     const char *device_id;
     struct metric_log *log;
-    uint64_t number; /* of the fleet's inferences: makes the seed differ */
     struct reading reading;
     uint64_t seq;
     struct buf telemetry; /* the message's payload */
@@ -53,7 +55,7 @@ struct job {
     struct buf text;
     double seconds, tokens_per_second, energy_j;
     int32_t tokens;
-    uint64_t decode_ns;
+    enum energy_source energy_source;
     struct err error;
 };
 

@@ -7,8 +7,6 @@
 #include "fleet/fleet.h"
 #include "fleet/worker.h"
 
-enum { TEXT_SHOWN_MAX = 400 };
-
 struct device {
     struct fleet *fleet;
     char name[DEVICE_NAME_MAX + 1], id[DEVICE_ID_MAX + 1];
@@ -24,11 +22,11 @@ struct device {
     struct metric_log *log;
     struct job *job; /* NULL without LLM */
     uint64_t inferences, errors, skipped;
-    double seconds, energy_j;    /* sums over good inferences */
-    uint64_t decoded, decode_ns; /* tokens after each answer's first, and their time */
+    double seconds, energy_j, rates; /* sums over good inferences; rates: of tokens_per_second */
+    uint64_t n_rates;                /* of those with a rate */
 };
 
-enum stop_reason { NOT_STOPPED, STOP_DONE, STOP_TERM, STOP_INTERRUPT, STOP_FAILED };
+enum stop_reason { NOT_STOPPED, STOP_DONE, STOP_TERM, STOP_INTERRUPT };
 
 struct fleet {
     const struct fleet_options *o;
@@ -55,11 +53,10 @@ struct fleet {
     size_t n_away;
     uint64_t dropped_said;
     double last_inference_s, last_tokens_per_second;
+    char energy_source[16];    /* what good inferences agree on, else "mixed"; "": none yet */
     uint64_t not_kept;         /* messages that the store did not take */
     struct err first_not_kept; /* why */
     struct err not_saved;      /* text "": every metrics file is whole */
-    const struct device *last_device;
-    char last_text[TEXT_SHOWN_MAX + 1];
 
     enum stop_reason stop;
     bool worker_stopped, finishing;
