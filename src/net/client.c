@@ -150,8 +150,10 @@ int client_transfer(struct mosquitto *c, bool readable, bool writable, bool hand
 
 const char *client_reason(int rc, int error_number)
 {
-    return rc == MOSQ_ERR_ERRNO && error_number ? strerror(error_number)
-           : rc == MOSQ_ERR_CONN_LOST           ? "the connection was lost"
-           : rc == MOSQ_ERR_KEEPALIVE           ? "the broker no longer answers"
-                                                : mosquitto_strerror(rc);
+    /* an end of file in the middle of a packet is an ERRNO without one */
+    bool lost = rc == MOSQ_ERR_CONN_LOST || (rc == MOSQ_ERR_ERRNO && !error_number);
+    return lost                       ? "the connection was lost"
+           : rc == MOSQ_ERR_ERRNO     ? strerror(error_number)
+           : rc == MOSQ_ERR_KEEPALIVE ? "the broker no longer answers"
+                                      : mosquitto_strerror(rc);
 }

@@ -244,8 +244,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             lose(m, strerror(error));
         k->reachable = !error;
     }
-    if (status < 0)
-        lose(m, uv_strerror(status));
+    /* libuv says EBADF for whatever error the socket has */
+    if (status < 0) {
+        int error = client_socket_error(k->client);
+        lose(m, error                ? strerror(error)
+                : status == UV_EBADF ? client_reason(MOSQ_ERR_CONN_LOST, 0)
+                                     : uv_strerror(status));
+    }
     if (!m->lost[0])
         check(m, client_transfer(k->client, events & (UV_READABLE | UV_DISCONNECT),
                                  events & UV_WRITABLE, handshakes(m)));

@@ -156,6 +156,7 @@ struct fake {
     int hang_up_at;        /* … this many PUBLISHes, and hangs up */
     int code;              /* of CONNACK */
     struct span nonsense;  /* instead of CONNACK */
+    enum { SERVES, HANGS_UP, RESETS, ANSWERS_ONCE } manner;
     int got[2][2 * MESSAGES], n[2];
     pthread_t thread;
 };
@@ -212,7 +213,17 @@ static void *fake_thread(void *ctx)
 {
     struct fake *f = (struct fake *)ctx;
     for (int fd; (fd = accept(f->listener, NULL, NULL)) >= 0; f->connection++) {
-        serve(f, fd);
+        const struct linger at_once = {1, 0};
+        unsigned char type, body[20000];
+        size_t n;
+        if (f->manner != SERVES)
+            read_packet(fd, &type, body, &n);
+        if (f->manner == RESETS)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        if (f->manner == ANSWERS_ONCE)
+            reply(fd, f->nonsense.p, f->nonsense.n);
+        if (f->manner == SERVES)
+            serve(f, fd);
         close(fd);
     }
     return NULL;
@@ -305,6 +316,34 @@ static void keeps_trying_and_says_why(void **state)
         mqtt_close(&s.m);
         loop_close(&l);
         fake_stop(&f);
+    }
+}
+
+/* Whatever moment the peer hangs up at, the reason is one: neither "Success" nor an error of our
+ * own descriptors. */
+static void names_a_lost_connection(void **state)
+{
+    (void)state;
+    static const char http[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    static const int manners[] = {HANGS_UP, RESETS, ANSWERS_ONCE};
+    for (size_t i = 0; i < sizeof manners / sizeof *manners; i++) {
+        for (int k = 0; k < 5; k++) {
+            struct fake f = {.nonsense = {(const uint8_t *)http, sizeof http - 1}};
+            struct loop *l = NULL;
+            f.manner = manners[i];
+            fake_start(&f);
+            assert_int_equal(loop_open(&l, NULL), 0);
+            struct side s = {.l = l, .stop_after = -4};
+            struct mqtt_options o = options(&s, f.port, "lost");
+            assert_int_equal(mqtt_open(&s.m, l, &o, NULL), 0);
+            loop_run(l);
+            assert_true(s.reason[0]);
+            assert_null(strstr(s.reason, "Success"));
+            assert_null(strstr(s.reason, "descriptor"));
+            mqtt_close(&s.m);
+            loop_close(&l);
+            fake_stop(&f);
+        }
     }
 }
 
@@ -411,6 +450,7 @@ int main(void)
         cmocka_unit_test(delivers_in_order),
         cmocka_unit_test(sends_again_what_was_not_acknowledged),
         cmocka_unit_test(keeps_trying_and_says_why),
+        cmocka_unit_test(names_a_lost_connection),
         cmocka_unit_test(drops_the_oldest_while_away),
         cmocka_unit_test(may_be_closed_anywhere),
         cmocka_unit_test(refuses_wrong_options),
