@@ -32,8 +32,9 @@ struct consumer {
     bool json;
     uint64_t limit; /* 0: none */
     uint64_t messages, bad;
-    bool away, interrupted, stopping;
-    int failure; /* what ends it early */
+    bool away, reached, interrupted, stopping;
+    char why_away[256]; /* of the last attempt */
+    int failure;        /* what ends it early */
     struct err e;
 };
 
@@ -204,6 +205,7 @@ static void on_connect(void *ctx)
 {
     struct consumer *c = (struct consumer *)ctx;
     c->away = false;
+    c->reached = true;
     log_info("connected to %s:%d", settings_text(c->settings, SET_MQTT_BROKER),
              (int)settings_int(c->settings, SET_MQTT_PORT));
 }
@@ -215,6 +217,7 @@ static void on_disconnect(void *ctx, const char *reason)
              settings_text(c->settings, SET_MQTT_BROKER),
              (int)settings_int(c->settings, SET_MQTT_PORT), reason);
     c->away = true;
+    snprintf(c->why_away, sizeof c->why_away, "%s", reason);
 }
 
 static void on_flush(void *ctx)
@@ -288,6 +291,15 @@ static int prepare(struct consumer *c, struct err *e)
     return rc;
 }
 
+/* "0 messages" of a broker that nobody talked to is no answer. */
+static int never_reached(const struct consumer *c, struct err *e)
+{
+    return err_set(e, ERR_IO, "broker %s:%d was never reached: %s",
+                   settings_text(c->settings, SET_MQTT_BROKER),
+                   (int)settings_int(c->settings, SET_MQTT_PORT),
+                   c->why_away[0] ? c->why_away : "no answer in time");
+}
+
 static int run(const struct settings *s, struct err *e)
 {
     struct consumer c = {
@@ -308,6 +320,8 @@ static int run(const struct settings *s, struct err *e)
         rc = c.failure;
         if (rc)
             *e = c.e;
+        else if (!c.reached && !c.interrupted)
+            rc = never_reached(&c, e);
         else if (c.store)
             rc = store_flush(c.store, e);
     }

@@ -95,7 +95,14 @@ def ends_with_its_reader_and_its_time(folder):
     broker.kill()
 
 
+def says_that_nobody_was_there(folder):
+    port = lab.free_port()
+    code, out, err = lab.run("consume", "--duration", "300ms", MQTT_BROKER="127.0.0.1", MQTT_PORT=str(port))
+    last = err.strip().splitlines()[-1]
+    check(code == 1 and not out and last == f"wattle consume: broker 127.0.0.1:{port} was never reached: Connection refused", f"{code} {err}")
+
+
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
-    tests = [bad_payloads, json_lines_and_count, comes_back, ends_with_its_reader_and_its_time]
+    tests = [bad_payloads, json_lines_and_count, comes_back, ends_with_its_reader_and_its_time, says_that_nobody_was_there]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
