@@ -244,7 +244,7 @@ static struct jvalue filter_urlencode(const struct jargs *c)
     }
     struct jlist *items = jinja_to_list(j, c->self);
     for (size_t i = 0; !j->rc && i < items->n; i++) {
-        struct jvalue key = items->v[i], value = jv_none();
+        struct jvalue key = items->v[i], value;
         if (c->self.kind == J_DICT) {
             value = c->self.dict->entries[i].value;
         } else {
