@@ -41,6 +41,10 @@ int gguf_read_tensors(struct gguf *g, struct cursor *c, uint64_t n, struct err *
 /* A length-prefixed string; what names it in the message. */
 int gguf_read_string(struct cursor *c, const char *what, struct span *out, struct err *e);
 
+/* The same for a name, of 1 to max bytes and text: *out lies in g's arena. */
+int gguf_read_name(struct gguf *g, struct cursor *c, const char *what, size_t max, const char **out,
+                   struct err *e);
+
 /* Says what a file is that does not begin as GGUF does. */
 int gguf_refuse(struct span bytes, struct err *e);
 

@@ -156,30 +156,29 @@ static int read_array(struct gguf *g, struct cursor *c, struct gguf_entry *entry
     return entry->elem == GGUF_BOOL ? check_bools(entry->data, what, e) : 0;
 }
 
-static int read_key(struct gguf *g, struct cursor *c, size_t i, const char **out, struct err *e)
+int gguf_read_name(struct gguf *g, struct cursor *c, const char *what, size_t max, const char **out,
+                   struct err *e)
 {
-    char what[64];
-    snprintf(what, sizeof what, "key of metadata entry %zu", i);
-    struct span key;
-    int code = gguf_read_string(c, what, &key, e);
+    struct span name;
+    int code = gguf_read_string(c, what, &name, e);
     if (code)
         return code;
-    if (key.n == 0 || key.n > KEY_BYTES_MAX)
-        return err_set(e, ERR_FORMAT, "%s: %zu bytes, expected 1 to %d", what, key.n,
-                       KEY_BYTES_MAX);
-    if (!utf8_valid(key) || memchr(key.p, 0, key.n))
-        return err_set(e, ERR_FORMAT, "%s: '%.*s' is not text", what, SPAN_FMT(key));
-    *out = arena_strndup(&g->arena, key.p, key.n);
+    if (name.n == 0 || name.n > max)
+        return err_set(e, ERR_FORMAT, "%s: %zu bytes, expected 1 to %zu", what, name.n, max);
+    if (!utf8_valid(name) || memchr(name.p, 0, name.n))
+        return err_set(e, ERR_FORMAT, "%s: '%.*s' is not text", what, SPAN_FMT(name));
+    *out = arena_strndup(&g->arena, name.p, name.n);
     return *out ? 0 : err_set(e, ERR_NOMEM, "%s: no memory", what);
 }
 
 static int read_entry(struct gguf *g, struct cursor *c, size_t i, struct err *e)
 {
     struct gguf_entry *entry = &g->entries[i];
-    int code = read_key(g, c, i, &entry->key, e);
+    char what[128];
+    snprintf(what, sizeof what, "key of metadata entry %zu", i);
+    int code = gguf_read_name(g, c, what, KEY_BYTES_MAX, &entry->key, e);
     if (code)
         return code;
-    char what[128];
     snprintf(what, sizeof what, "key '%.100s'", entry->key);
     entry->type = cursor_u32(c);
     if (!c->ok)

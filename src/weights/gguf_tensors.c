@@ -47,23 +47,6 @@ static int refuse_type(const char *name, uint32_t type, struct err *e)
     return code;
 }
 
-static int read_name(struct gguf *g, struct cursor *c, size_t i, const char **out, struct err *e)
-{
-    char what[64];
-    snprintf(what, sizeof what, "name of tensor %zu", i);
-    struct span name;
-    int code = gguf_read_string(c, what, &name, e);
-    if (code)
-        return code;
-    if (name.n == 0 || name.n > NAME_BYTES_MAX)
-        return err_set(e, ERR_FORMAT, "%s: %zu bytes, expected 1 to %d", what, name.n,
-                       NAME_BYTES_MAX);
-    if (!utf8_valid(name) || memchr(name.p, 0, name.n))
-        return err_set(e, ERR_FORMAT, "%s: '%.*s' is not text", what, SPAN_FMT(name));
-    *out = arena_strndup(&g->arena, name.p, name.n);
-    return *out ? 0 : err_set(e, ERR_NOMEM, "%s: no memory", what);
-}
-
 static int read_dims(struct tensor *t, struct cursor *c, struct err *e)
 {
     t->n_dims = cursor_u32(c);
@@ -115,7 +98,9 @@ static int compute_size(struct tensor *t, struct err *e)
 static int read_tensor(struct gguf *g, struct cursor *c, size_t i, uint64_t *offset, struct err *e)
 {
     struct tensor *t = &g->tensors[i];
-    int code = read_name(g, c, i, &t->name, e);
+    char what[64];
+    snprintf(what, sizeof what, "name of tensor %zu", i);
+    int code = gguf_read_name(g, c, what, NAME_BYTES_MAX, &t->name, e);
     if (!code)
         code = read_dims(t, c, e);
     if (code)
