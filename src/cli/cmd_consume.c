@@ -17,7 +17,6 @@
 enum {
     PAYLOAD_MAX = 16 << 20,
     LINE_MAX_BYTES = 5 * PAYLOAD_MAX + (1 << 20), /* \xNN for each byte */
-    PASSWORD_MAX = 65536,
     FLUSH_MS = 1000,
     FINISH_MS = 1000,
 };
@@ -230,23 +229,6 @@ static void on_flush(void *ctx)
 
 /* ---- the command ---- */
 
-static int read_password(struct consumer *c, struct err *e)
-{
-    const char *file = settings_text(c->settings, SET_MQTT_PASSWORD_FILE);
-    if (!file[0]) {
-        buf_str(&c->password, settings_text(c->settings, SET_MQTT_PASSWORD));
-        return buf_check(&c->password, "MQTT_PASSWORD", e);
-    }
-    int rc = file_read(file, &c->password, e);
-    if (rc)
-        return err_wrap(e, rc, "MQTT_PASSWORD_FILE");
-    size_t n = c->password.n;
-    while (n && (c->password.p[n - 1] == '\n' || c->password.p[n - 1] == '\r'))
-        n--;
-    buf_truncate(&c->password, n);
-    return 0;
-}
-
 static int connect_client(struct consumer *c, struct err *e)
 {
     const struct settings *s = c->settings;
@@ -275,7 +257,7 @@ static int connect_client(struct consumer *c, struct err *e)
 static int prepare(struct consumer *c, struct err *e)
 {
     const char *store = settings_option_text(c->settings, "store");
-    int rc = read_password(c, e);
+    int rc = settings_mqtt_password(c->settings, &c->password, e);
     if (!rc && store)
         rc = store_open(&c->store, store, e);
     if (!rc)
@@ -308,7 +290,7 @@ static int run(const struct settings *s, struct err *e)
         .limit = settings_option_given(s, "count") ? (uint64_t)settings_option_int(s, "count") : 0,
     };
     buf_init(&c.line, LINE_MAX_BYTES);
-    buf_init(&c.password, PASSWORD_MAX);
+    buf_init(&c.password, SETTINGS_PASSWORD_MAX);
     int rc = prepare(&c, e);
     if (!rc) {
         if (settings_option_given(s, "duration"))

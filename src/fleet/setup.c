@@ -14,7 +14,6 @@ enum {
     QUEUE_MAX = 20000,   /* … and at most these: 8 hours of the usual interval */
     FILES_EACH = 4,      /* a connection's socket, and libmosquitto's pair beside it */
     FILES_OTHER = 100,
-    PASSWORD_MAX = 65536,
     PATH_SIZE = 4096,
     OFFSET_STEP = 997, /* rows between the beginnings of two devices that replay the same rows */
 };
@@ -94,27 +93,6 @@ static int open_dataset(struct fleet *f, struct err *e)
     return rc;
 }
 
-static int read_password(struct fleet *f, struct err *e)
-{
-    const char *file = settings_text(f->o->settings, SET_MQTT_PASSWORD_FILE);
-    buf_init(&f->password, PASSWORD_MAX);
-    if (!file[0]) {
-        buf_str(&f->password, settings_text(f->o->settings, SET_MQTT_PASSWORD));
-        return buf_check(&f->password, "MQTT_PASSWORD", e);
-    }
-    int rc = file_read(file, &f->password, e);
-    if (rc)
-        return err_wrap(e, rc, "MQTT_PASSWORD_FILE");
-    /* Editors and echo end a file with a newline, which nobody means. */
-    size_t n = f->password.n;
-    while (n && (f->password.p[n - 1] == '\n' || f->password.p[n - 1] == '\r'))
-        n--;
-    buf_truncate(&f->password, n);
-    if (n && memchr(f->password.p, '\0', n))
-        return err_set(e, ERR_USAGE, "MQTT_PASSWORD_FILE '%s': holds a NUL byte", file);
-    return 0;
-}
-
 /* ---- the model ---- */
 
 static int open_model(struct fleet *f, struct err *e)
@@ -165,10 +143,11 @@ static int open_model(struct fleet *f, struct err *e)
 static int open_broker(struct fleet *f, struct err *e)
 {
     const struct settings *s = f->o->settings;
+    buf_init(&f->password, SETTINGS_PASSWORD_MAX);
     f->host = settings_text(s, SET_MQTT_BROKER);
     f->port = (int)settings_int(s, SET_MQTT_PORT);
     if (f->o->single || (settings_given(s, SET_MQTT_BROKER) && f->host[0]))
-        return read_password(f, e);
+        return settings_mqtt_password(s, &f->password, e);
     int rc = broker_open(&f->broker, e);
     if (rc)
         return rc;

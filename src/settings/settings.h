@@ -117,6 +117,11 @@ const char *settings_word(const struct settings *s, int i);
 /* Interval "1-5" checked at parsing: its two ends in seconds. */
 void settings_interval(const struct settings *s, double *min_s, double *max_s);
 
+enum { SETTINGS_PASSWORD_MAX = 65536 };
+/* MQTT_PASSWORD, or the content of MQTT_PASSWORD_FILE without line ends at its end; "": neither is
+ * given. out: of at least SETTINGS_PASSWORD_MAX. */
+int settings_mqtt_password(const struct settings *s, struct buf *out, struct err *e);
+
 /* Of n known names the one that name, which is none of them, was probably meant to be; NULL: none
  * is near. */
 const char *settings_nearest(const char *name, const char *const *known, size_t n);

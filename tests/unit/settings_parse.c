@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -520,6 +522,42 @@ static void test_stop_texts(void **state)
     buf_release(&out);
 }
 
+static void test_password_of_the_broker(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *content; /* NULL: MQTT_PASSWORD instead of a file */
+        size_t n;
+        const char *password; /* NULL: refused */
+    } rows[] = {{NULL, 0, "plain"},
+                {"secret\n", 7, "secret"},
+                {"two\nlines\r\n", 11, "two\nlines"},
+                {"\n", 1, ""},
+                {"", 0, ""},
+                {"cut\0off", 7, NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[] = "/tmp/wattle-password-XXXXXX", variable[64] = "MQTT_PASSWORD=plain";
+        struct err e = {""};
+        struct buf out;
+        int fd = mkstemp(path);
+        assert_true(fd >= 0 && write(fd, rows[i].content, rows[i].n) == (ssize_t)rows[i].n);
+        close(fd);
+        if (rows[i].content)
+            snprintf(variable, sizeof variable, "MQTT_PASSWORD_FILE=%s", path);
+        struct settings *s =
+            good((const char *[]){NULL}, (const char *[]){"MQTT_USERNAME=u", variable, NULL});
+        buf_init(&out, SETTINGS_PASSWORD_MAX);
+        int r = settings_mqtt_password(s, &out, &e);
+        unlink(path);
+        if (rows[i].password)
+            assert_string_equal(r == 0 ? buf_cstr(&out) : e.text, rows[i].password);
+        else
+            assert_true(r == ERR_USAGE && strstr(e.text, "holds a NUL byte"));
+        buf_release(&out);
+        settings_free(&s);
+    }
+}
+
 static void test_nearest(void **state)
 {
     (void)state;
@@ -559,6 +597,7 @@ int main(void)
         cmocka_unit_test_setup(test_only_settings_of_the_command_count, set_up),
         cmocka_unit_test_setup(test_misspelt_variables_are_warned_of, set_up),
         cmocka_unit_test_setup(test_stop_texts, set_up),
+        cmocka_unit_test_setup(test_password_of_the_broker, set_up),
         cmocka_unit_test_setup(test_nearest, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
