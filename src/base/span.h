@@ -84,11 +84,6 @@ static inline uint8_t cursor_u8(struct cursor *c)
     return (uint8_t)cursor_le(c, 1);
 }
 
-static inline uint16_t cursor_u16(struct cursor *c)
-{
-    return (uint16_t)cursor_le(c, 2);
-}
-
 static inline uint32_t cursor_u32(struct cursor *c)
 {
     return (uint32_t)cursor_le(c, 4);
