@@ -28,6 +28,20 @@ static int open_file(const char *path, struct stat *st, int *out, struct err *e)
     return 0;
 }
 
+/* A file that says it is too large, and is, costs nothing. What says so is not enough: files of
+ * /sys have the size of a page and a line in them. */
+static int refuse_large(const char *path, int fd, const struct stat *st, const struct buf *out,
+                        struct err *e)
+{
+    size_t room = out->max - out->n;
+    char byte;
+    if (!S_ISREG(st->st_mode) || st->st_size < 0 || (uintmax_t)st->st_size <= room ||
+        pread(fd, &byte, 1, (off_t)room) != 1)
+        return 0;
+    return err_set(e, ERR_LIMIT, "cannot read '%s': larger than %zu bytes (it has %jd)", path,
+                   out->max, (intmax_t)st->st_size);
+}
+
 int file_read(const char *path, struct buf *out, struct err *e)
 {
     struct stat st;
@@ -37,9 +51,10 @@ int file_read(const char *path, struct buf *out, struct err *e)
         code = open_file(path, &st, &fd, e);
         if (code)
             return code;
+        code = refuse_large(path, fd, &st, out, e);
     }
     char chunk[16 << 10];
-    for (;;) {
+    while (!code) {
         ssize_t n = read(fd, chunk, sizeof chunk);
         if (n < 0 && errno == EINTR)
             continue;
@@ -52,8 +67,6 @@ int file_read(const char *path, struct buf *out, struct err *e)
             code = err_set(e, ERR_LIMIT, "cannot read '%s': larger than %zu bytes", path, out->max);
         else if (out->failed)
             code = err_set(e, ERR_NOMEM, "cannot read '%s': no memory for it", path);
-        if (code)
-            break;
     }
     if (own)
         close(fd);

@@ -7,9 +7,9 @@
 #include "base/err.h"
 #include "base/span.h"
 
-/* Appends the whole file to out, whose max bounds it (ERR_LIMIT names the file and the limit).
- * Works on /proc and /sys files, whose size is 0, on pipes, and for "-" on stdin. A folder is
- * refused as such. */
+/* Appends the whole file to out, whose max bounds it (ERR_LIMIT names the file and the limit; of a
+ * regular file nothing is read then). Works on /proc and /sys files, whose size is 0, on pipes, and
+ * for "-" on stdin. A folder is refused as such. */
 int file_read(const char *path, struct buf *out, struct err *e);
 
 /* A read-only, shared mapping of a regular file. An empty file maps to n == 0, p == NULL. */

@@ -63,6 +63,46 @@ static void test_read(void **state)
     unlink(in_dir("f"));
 }
 
+/* The size alone refuses it: nothing is read, nothing allocated. */
+static void test_large_is_not_read(void **state)
+{
+    (void)state;
+    struct err e;
+    struct buf b;
+    assert_int_equal(file_write_atomic(in_dir("f"), span_str(""), &e), 0);
+    assert_int_equal(truncate(in_dir("f"), 300 << 20), 0);
+    buf_init(&b, 256 << 20);
+    assert_int_equal(file_read(in_dir("f"), &b, &e), ERR_LIMIT);
+    assert_non_null(strstr(e.text, "larger than 268435456 bytes (it has 314572800)"));
+    assert_null(b.p);
+    buf_release(&b);
+    /* What is in out already counts. */
+    assert_int_equal(truncate(in_dir("f"), 5), 0);
+    buf_init(&b, 8);
+    assert_int_equal(file_read(in_dir("f"), &b, &e), 0);
+    assert_int_equal(file_read(in_dir("f"), &b, &e), ERR_LIMIT);
+    assert_int_equal(b.n, 5);
+    buf_release(&b);
+    unlink(in_dir("f"));
+}
+
+/* They say they have a page and hold a line. */
+static void test_sys_file(void **state)
+{
+    (void)state;
+    static const char path[] = "/sys/kernel/mm/transparent_hugepage/enabled";
+    struct err e;
+    struct buf b;
+    if (access(path, R_OK) != 0) {
+        print_message("no %s here\n", path);
+        skip();
+    }
+    buf_init(&b, 100);
+    assert_int_equal(file_read(path, &b, &e), 0);
+    assert_non_null(strstr(buf_cstr(&b), "never"));
+    buf_release(&b);
+}
+
 static void test_map(void **state)
 {
     (void)state;
@@ -149,6 +189,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
+        cmocka_unit_test(test_large_is_not_read),
+        cmocka_unit_test(test_sys_file),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_atomic_leaves_no_part),
         cmocka_unit_test(test_make_dirs),
