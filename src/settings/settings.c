@@ -241,8 +241,9 @@ static int parse_environment(struct settings *s, char **environment, struct err 
     return 0;
 }
 
-/* A variable that looks like one of ours, misspelt, would be silently without effect. Strict: the
- * environment is everybody's, so "MQTT_HOST" is not taken for MQTT_PORT. */
+/* A variable that looks like one of ours, misspelt, or one that only a later version knows, would
+ * be silently without effect. Strict: the environment is everybody's, so "MQTT_HOST" is not taken
+ * for MQTT_PORT. */
 static void warn_of_misspelt(const struct settings *s, const char *variable)
 {
     static const char *const prefixes[] = {"LLM_",    "MQTT_",   "WATTLE_",
@@ -257,6 +258,13 @@ static void warn_of_misspelt(const struct settings *s, const char *variable)
             prefix = strlen(prefixes[i]);
     if (prefix == 0)
         return;
+    static const char *const planned[] = {"LLM_QUANT", "LLM_BATCH_SIZE", "LLM_ENDPOINT"};
+    for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++) {
+        if (strcmp(name, planned[i]) == 0) {
+            log_warning("environment: %s has no effect, this version cannot do that yet", name);
+            return;
+        }
+    }
     const char *nearest = NULL;
     size_t best = 3; /* at most two mistakes, and at most one in three letters */
     for (int id = 0; id < SET_N; id++) {

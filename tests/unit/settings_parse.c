@@ -500,6 +500,7 @@ static void test_misspelt_variables_are_warned_of(void **state)
         "LLM_TEMPERATURE\n"
         "environment: MQTT_BROKR is no setting and has no effect, the nearest is MQTT_BROKER\n"
         "environment: LLM_SED is no setting and has no effect, the nearest is LLM_SEED\n"
+        "environment: LLM_QUANT has no effect, this version cannot do that yet\n"
         "environment: ENABLE_LM is no setting and has no effect, the nearest is ENABLE_LLM\n");
 }
 
