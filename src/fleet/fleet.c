@@ -167,6 +167,7 @@ void fleet_device_connected(struct fleet *f, struct device *d)
 void fleet_device_away(struct fleet *f, struct device *d, const char *reason)
 {
     bool first = !d->away && f->n_away == 0;
+    snprintf(f->why_away, sizeof f->why_away, "%s", reason);
     log_line(first ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "%s: broker %s:%d: %s; trying again",
              d->name, f->host, f->port, reason);
     if (!d->away)
@@ -199,7 +200,8 @@ static void on_job_done(void *ctx, struct job *j)
     f->pending--;
     if (j->outcome != JOB_CANCELLED) {
         f->inferences++;
-        f->errors += j->outcome == JOB_FAILED;
+        if (j->outcome == JOB_FAILED && f->errors++ == 0)
+            f->first_failed = j->error;
         if (j->outcome == JOB_GOOD) {
             f->last_inference_s = j->seconds;
             f->last_tokens_per_second = j->tokens_per_second;
@@ -241,6 +243,21 @@ static int check_kept(const struct fleet *f, struct err *e)
     if (f->not_kept)
         return err_set(e, ERR_IO, "%llu messages are not in the store, the first: %s",
                        (unsigned long long)f->not_kept, f->first_not_kept.text);
+    return 0;
+}
+
+/* A script must not take a run in which nothing worked for a good one. Not asked of a run that was
+ * interrupted: that is its outcome. */
+static int check_worked(const struct fleet *f, const struct fleet_progress *total, struct err *e)
+{
+    if (f->inferences == 1 && f->errors == 1)
+        return err_set(e, ERR_IO, "the only inference failed: %s", f->first_failed.text);
+    if (f->inferences && f->errors == f->inferences)
+        return err_set(e, ERR_IO, "all %llu inferences failed: %s", (unsigned long long)f->errors,
+                       f->first_failed.text);
+    if (total->sent && !total->acknowledged)
+        return err_set(e, ERR_IO, "no message was ever acknowledged by %s:%d: %s", f->host, f->port,
+                       f->why_away[0] ? f->why_away : "no answer in time");
     return 0;
 }
 
@@ -374,14 +391,13 @@ int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct
         rc = store_flush(f.store, e);
     if (!rc)
         rc = check_kept(&f, e);
-    uint64_t waiting = 0;
-    for (size_t i = 0; i < f.n; i++)
-        waiting += f.devices[i].counters.waiting;
-    if (waiting)
+    struct fleet_progress total;
+    add_up(&f, &total);
+    if (total.waiting)
         log_warning("%llu messages were not acknowledged by the broker",
-                    (unsigned long long)waiting);
-    if (!rc && f.stop == STOP_INTERRUPT)
-        rc = ERR_CANCELLED;
+                    (unsigned long long)total.waiting);
+    if (!rc)
+        rc = f.stop == STOP_INTERRUPT ? ERR_CANCELLED : check_worked(&f, &total, e);
 done:
     fleet_release(&f);
     return rc;

@@ -72,7 +72,9 @@ int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct er
  * when it returns, at most 5 s after the signal; a second SIGINT ends the process at once. Returns
  * 0 when done or ended by SIGTERM, ERR_CANCELLED after SIGINT; result (zeroed by the caller, may be
  * NULL) is filled in both cases, and belongs to the caller. If metrics or messages of the store
- * could not be kept, which was logged, the result is filled too and ERR_IO or ERR_NOMEM comes back.
+ * could not be kept, which was logged, the result is filled too and ERR_IO or ERR_NOMEM comes back;
+ * so it is with ERR_IO if every inference failed, or telemetry was sent and no message was ever
+ * acknowledged, unless SIGINT ended it.
  * Call it from the main thread. */
 int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct err *e);
 

@@ -57,6 +57,8 @@ struct fleet {
     uint64_t not_kept;         /* messages that the store did not take */
     struct err first_not_kept; /* why */
     struct err not_saved;      /* text "": every metrics file is whole */
+    struct err first_failed;   /* the first inference that failed */
+    char why_away[256];        /* of the last attempt to reach the broker; "": none failed */
 
     enum stop_reason stop;
     bool worker_stopped, finishing;

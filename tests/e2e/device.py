@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,7 +112,8 @@ def fails_and_goes_on(folder):
                     **QUICK, **broker.settings())
     sub.wait("iot/metrics/", 4)
     p.signal(signal.SIGTERM)
-    check(p.end(20) == 0, "exit code")
+    check(p.end(20) == 1, "exit code: no inference was good")
+    check(re.fullmatch(r"wattle device: all \d+ inferences failed: .+", p.err.all[-1]), f"{p.err.all}")
     m = next(m for t, m in sub.json("iot/metrics/") if not t.endswith("/summary"))
     check(m["finish_reason"] == "error" and m["error"], f"{m}")
     s = [m for t, m in sub.json("iot/metrics/") if t.endswith("/summary")][-1]
@@ -126,8 +128,9 @@ def waits_for_its_broker(folder):
     p.out.wait(lambda s: "no-such-host.invalid" in s and "trying again" in s, "the outage is said")
     p.out.wait(lambda s: "Sent telemetry #5" in s, "telemetry goes on")
     p.signal(signal.SIGTERM)
-    check(p.end(10) == 0, "exit code")
+    check(p.end(10) == 1, "exit code: the broker was never reached")
     check(any("not acknowledged" in s for s in p.out.all), "what was lost is said")
+    check(p.err.all[-1].startswith("wattle device: no message was ever acknowledged by no-such-host.invalid:1883: host name: "), f"{p.err.all}")
     port = lab.free_port()
     p = lab.Program("device", MQTT_BROKER="localhost", MQTT_PORT=str(port), **QUICK)
     p.out.wait(lambda s: "trying again" in s, "the outage is said")
@@ -171,8 +174,9 @@ def speaks_tls_with_a_password(folder):
                          ({"MQTT_CA_FILE": at["ca.pem"], "MQTT_PASSWORD_FILE": "", "MQTT_PASSWORD": "wrong"}, "not authorised")):
         p = lab.Program("device", **{**login, **change})
         p.out.wait(lambda s, w=word: w in s and "trying again" in s, f"{change}: {word}")
+        lab.wait_for(lambda p=p: any("Sent telemetry #1:" in s for s in p.out.all), "telemetry was sent")
         p.signal(signal.SIGTERM)
-        check(p.end(10) == 0, "exit code")
+        check(p.end(10) == 1 and word in p.err.all[-1], f"{p.err.all}")
         check("pass word" not in p.text(), "the password is in the log")
     code, _, err = lab.run("device", **login, MQTT_CA_FILE=os.path.join(folder, "absent.pem"))
     check(code != 0 and "absent.pem" in err, f"{code} {err}")

@@ -150,6 +150,21 @@ def ends_in_the_middle(folder):
         nothing_left(folder)
 
 
+def fails_when_nothing_worked(folder):
+    port = lab.free_port()
+    code, out, err = lab.run("run", "--duration", "300ms", "--interval", "0.05", "--json", "--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port))
+    check(code == 1 and json.loads(out)["acknowledged"] == 0, f"{code} {out}")
+    check(err.splitlines()[-1] == f"wattle run: no message was ever acknowledged by 127.0.0.1:{port}: Connection refused", err)
+    if not lab.has_model():
+        return "the rest skipped: no model"
+    for n, words in (("1", "the only inference failed: "), ("3", "all 3 inferences failed: ")):
+        code, out, err = lab.run("run", "--interval", "0.1", "--metrics-dir", os.path.join(folder, "metrics"), *LLM, "--llm-max-length", "1",
+                                 "--inferences", n, "--json", TMPDIR=folder)
+        check(code == 1 and json.loads(out)["errors"] == int(n), f"{code} {out}")
+        check(err.splitlines()[-1].startswith("wattle run: " + words), err)
+    nothing_left(folder)
+
+
 def leaves_nothing_behind(folder):
     p, port = start(folder, "--devices", "1", "--interval", "0.05")
     p.signal(signal.SIGKILL)
@@ -186,5 +201,5 @@ def refuses_what_is_wrong(folder):
 
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
-    tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, leaves_nothing_behind, refuses_what_is_wrong]
+    tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, fails_when_nothing_worked, leaves_nothing_behind, refuses_what_is_wrong]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
