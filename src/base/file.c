@@ -42,7 +42,8 @@ static int refuse_large(const char *path, int fd, const struct stat *st, const s
                    out->max, (intmax_t)st->st_size);
 }
 
-int file_read(const char *path, struct buf *out, struct err *e)
+int file_read_watched(const char *path, struct buf *out, file_watcher *look, void *ctx,
+                      struct err *e)
 {
     struct stat st;
     int fd = STDIN_FILENO, code = 0;
@@ -53,7 +54,7 @@ int file_read(const char *path, struct buf *out, struct err *e)
             return code;
         code = refuse_large(path, fd, &st, out, e);
     }
-    char chunk[16 << 10];
+    char chunk[FILE_CHUNK];
     while (!code) {
         ssize_t n = read(fd, chunk, sizeof chunk);
         if (n < 0 && errno == EINTR)
@@ -67,10 +68,17 @@ int file_read(const char *path, struct buf *out, struct err *e)
             code = err_set(e, ERR_LIMIT, "cannot read '%s': larger than %zu bytes", path, out->max);
         else if (out->failed)
             code = err_set(e, ERR_NOMEM, "cannot read '%s': no memory for it", path);
+        else if (look && (code = look(ctx, buf_view(out), (size_t)n, e)))
+            err_wrap(e, code, "cannot read '%s'", path);
     }
     if (own)
         close(fd);
     return code;
+}
+
+int file_read(const char *path, struct buf *out, struct err *e)
+{
+    return file_read_watched(path, out, NULL, NULL, e);
 }
 
 int file_map(struct file_map *m, const char *path, struct err *e)

@@ -12,6 +12,13 @@
  * for "-" on stdin. A folder is refused as such. */
 int file_read(const char *path, struct buf *out, struct err *e);
 
+/* The same, for files that may be anything: look is shown what is in out each time that fresh bytes
+ * (FILE_CHUNK at most) have come to its end, and ends the reading with its code. */
+enum { FILE_CHUNK = 16 << 10 };
+typedef int file_watcher(void *ctx, struct span all, size_t fresh, struct err *e);
+int file_read_watched(const char *path, struct buf *out, file_watcher *look, void *ctx,
+                      struct err *e);
+
 /* A read-only, shared mapping of a regular file. An empty file maps to n == 0, p == NULL. */
 struct file_map {
     struct span bytes; /* valid until file_unmap */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum {
-    DATASET_BYTES_MAX = 1 << 30,
+    DATASET_BYTES_MAX = 256 << 20,
     DATASET_ROWS_MAX = 20 * 1000 * 1000,
     DATASET_DEVICES_MAX = 1 << 20,
     DATASET_COMPLAINTS_MAX = 10, /* skipped rows that are logged one by one */
@@ -178,20 +178,27 @@ static int group_rows(struct loading *l, struct err *e)
     return 0;
 }
 
+/* The header line of bytes, which may be the beginning of more. */
+static int find_header(struct dataset_columns *columns, struct csv *csv, struct csv_row *row,
+                       struct err *e)
+{
+    int rc = csv_next(csv, row, e);
+    if (rc == 0)
+        rc = err_set(e, ERR_FORMAT, "is empty, expected a header line and rows");
+    return rc < 0 ? rc : dataset_columns_find(columns, row, e);
+}
+
 static int load(struct loading *l, struct span bytes, struct err *e)
 {
     struct dataset *d = l->d;
     struct csv *csv = NULL;
     struct csv_row row;
     int rc = csv_open(&csv, bytes, e);
+    if (!rc)
+        rc = find_header(&l->columns, csv, &row, e);
+    if (!rc)
+        rc = read_rows(l, csv, &row, e);
     if (rc)
-        goto done;
-    rc = csv_next(csv, &row, e);
-    if (rc == 0)
-        rc = err_set(e, ERR_FORMAT, "is empty, expected a header line and rows");
-    if (rc < 0)
-        goto done;
-    if ((rc = dataset_columns_find(&l->columns, &row, e)) || (rc = read_rows(l, csv, &row, e)))
         goto done;
     if (d->skipped > DATASET_COMPLAINTS_MAX)
         log_warning("dataset '%s': %zu more rows skipped", l->path,
@@ -205,8 +212,63 @@ done:
     return rc;
 }
 
+/* ---- a file that may be anything ---- */
+
+/* So much of a file holds the header line, whole. */
+enum { HEADER_WITHIN = 2 * CSV_LINE_MAX };
+
+struct watch {
+    size_t line; /* where the last line begins */
+    bool header; /* it was there */
+};
+
+static bool is_line_end(uint8_t c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/* A device, a hole or one endless line is given up when it shows, not when memory is full of it. */
+static int watch_lines(struct watch *w, struct span all, size_t fresh, struct err *e)
+{
+    size_t first = all.n - fresh, last = all.n;
+    while (first < all.n && !is_line_end(all.p[first]))
+        first++;
+    if (first - w->line > CSV_LINE_MAX)
+        return err_set(e, ERR_FORMAT, "the line at byte %zu is longer than %d bytes", w->line,
+                       (int)CSV_LINE_MAX);
+    while (last > first && !is_line_end(all.p[last - 1]))
+        last--;
+    if (last > first)
+        w->line = last;
+    return 0;
+}
+
+static int watch_header(struct watch *w, struct span all, struct err *e)
+{
+    struct dataset_columns columns;
+    struct csv *csv = NULL;
+    struct csv_row row;
+    if (w->header || all.n < HEADER_WITHIN)
+        return 0;
+    w->header = true;
+    int rc = csv_open(&csv, all, e);
+    if (!rc)
+        rc = find_header(&columns, csv, &row, e);
+    csv_close(&csv);
+    return rc;
+}
+
+static int watch(void *ctx, struct span all, size_t fresh, struct err *e)
+{
+    int rc = watch_lines(ctx, all, fresh, e);
+    return rc ? rc : watch_header(ctx, all, e);
+}
+
+/* ---- open ---- */
+
 int dataset_open(struct dataset **out, const char *path, struct err *e)
 {
+    struct watch w = {0, false};
     struct loading l = {.path = path};
     struct buf bytes;
     int rc;
@@ -217,7 +279,7 @@ int dataset_open(struct dataset **out, const char *path, struct err *e)
         goto done;
     }
     arena_init(&l.d->names, DATASET_BYTES_MAX);
-    if ((rc = file_read(path, &bytes, e))) {
+    if ((rc = file_read_watched(path, &bytes, watch, &w, e))) {
         err_wrap(e, rc, "dataset");
         goto done;
     }

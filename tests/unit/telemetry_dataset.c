@@ -267,6 +267,74 @@ static void test_refused(void **state)
     assert_non_null(strstr(e.text, "/nonexistent/t.csv"));
 }
 
+/* Files that are no dataset, however large, are given up early. */
+static void test_endless(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *begin;
+        off_t size; /* the rest is a hole */
+        const char *message;
+    } cases[] = {
+        {HEADER "1,d,1,1,true,1,true,1,1\n", 100 << 20, "the line at byte 74 is longer than"},
+        {"", 100 << 20, "the line at byte 0 is longer than 1048576 bytes"},
+        {HEADER, 1 << 30, "larger than 268435456 bytes (it has 1073741824)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[] = "/tmp/wattle-dataset-XXXXXX";
+        struct dataset *d = NULL;
+        struct err e = {""};
+        int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        ssize_t n = (ssize_t)strlen(cases[i].begin);
+        assert_int_equal(write(fd, cases[i].begin, (size_t)n), n);
+        assert_int_equal(ftruncate(fd, cases[i].size), 0);
+        close(fd);
+        int rc = dataset_open(&d, path, &e);
+        unlink(path);
+        assert_true(rc < 0);
+        if (!strstr(e.text, cases[i].message) || !strstr(e.text, path))
+            fail_msg("case %zu: '%s' lacks '%s'", i, e.text, cases[i].message);
+    }
+    static const char *const devices[] = {"/dev/zero", "/dev/urandom", "/dev/null"};
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+        struct dataset *d = NULL;
+        struct err e = {""};
+        assert_int_equal(dataset_open(&d, devices[i], &e), ERR_FORMAT);
+        if (!strstr(e.text, devices[i]))
+            fail_msg("'%s' lacks '%s'", e.text, devices[i]);
+    }
+}
+
+/* A line at the bound is a row like others, wherever the reads of the file cut it. */
+static void test_longest_line(void **state)
+{
+    (void)state;
+    enum { LONGEST = 1 << 20 };
+    for (size_t more = 0; more < 2; more++)
+        for (size_t before = 0; before < 3; before++) {
+            struct buf text;
+            struct dataset *d = NULL;
+            struct err e = {""};
+            buf_init(&text, 2 * LONGEST);
+            buf_str(&text, HEADER);
+            for (size_t i = 0; i < before * 7919; i++)
+                buf_char(&text, '\n');
+            buf_str(&text, "1,d,1,1,true,1,true,1,");
+            for (size_t n = strlen("1,d,1,1,true,1,true,1,"); n < LONGEST - 1 + more; n++)
+                buf_char(&text, ' ');
+            buf_str(&text, "1\n2,d,1,1,true,1,true,1,1\n");
+            int rc = open_text(&d, buf_cstr(&text), text.n, &e);
+            assert_int_equal(rc, more ? ERR_FORMAT : 0);
+            if (more)
+                assert_non_null(strstr(e.text, "is longer than 1048576 bytes"));
+            else
+                assert_int_equal(dataset_rows(d), 2);
+            dataset_close(&d);
+            buf_release(&text);
+        }
+}
+
 /* Each is a row that must be skipped, with what the log says of it. */
 static void test_bad_rows(void **state)
 {
@@ -367,6 +435,8 @@ int main(void)
         cmocka_unit_test_setup(test_fallback, start),
         cmocka_unit_test_setup(test_columns_in_any_order, start),
         cmocka_unit_test_setup(test_refused, start),
+        cmocka_unit_test_setup(test_endless, start),
+        cmocka_unit_test_setup(test_longest_line, start),
         cmocka_unit_test_setup(test_bad_rows, start),
         cmocka_unit_test_setup(test_many_bad_rows, start),
         cmocka_unit_test_setup(test_many_devices, start),
