@@ -10,10 +10,12 @@
 #include "meter/sysfile.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* The contract: one sample every 50 ms. A RAPL counter wraps after minutes, so that a sample can
@@ -103,16 +105,31 @@ static void release(struct meter *m)
     free(m);
 }
 
+static int check_root(const char *root, struct err *e)
+{
+    struct stat st;
+    if (stat(root, &st) != 0)
+        return err_set(e, ERR_USAGE, "WATTLE_SYSROOT '%s': %s, expected a folder", root,
+                       strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return err_set(e, ERR_USAGE, "WATTLE_SYSROOT '%s': not a folder", root);
+    return 0;
+}
+
 int meter_open(struct meter **out, const struct meter_options *o, struct err *e)
 {
+    int r = check_root(o->sysroot, e);
+    if (r)
+        return r;
     struct meter *m = calloc(1, sizeof *m);
     size_t n = strlen(o->sysroot);
     while (n > 0 && o->sysroot[n - 1] == '/')
         n--;
     char *root = sysfile_path("%.*s", (int)n, o->sysroot);
-    int r = m && root ? 0 : err_set(e, ERR_NOMEM, "no memory for the meter");
-    if (r < 0)
+    if (!m || !root) {
+        r = err_set(e, ERR_NOMEM, "no memory for the meter");
         goto done;
+    }
     cpu_limits_read(&m->cpus, o->sysroot);
     if ((r = memory_open(&m->memory, root, e)) < 0 ||
         (r = energy_open(&m->energy, root, o->idle_w, o->max_w, e)) < 0)

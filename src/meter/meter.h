@@ -21,7 +21,7 @@ struct meter_options {
 struct meter; /* one a process; meter_begin/meter_end from any thread, one span at a time */
 
 /* Looks for sources once. A source that is absent or may not be read is logged once, with the
- * reason and how to allow it; never fails for that. */
+ * reason and how to allow it; never fails for that. ERR_USAGE when sysroot is no folder. */
 int meter_open(struct meter **out, const struct meter_options *o, struct err *e);
 void meter_close(struct meter **m);
 enum energy_source meter_energy_source(const struct meter *m);

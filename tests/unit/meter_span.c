@@ -277,6 +277,23 @@ static void test_opening_and_closing_many(void **state)
     }
 }
 
+/* A root that is not there would measure nothing, and say so nowhere. */
+static void test_root_is_a_folder(void **state)
+{
+    (void)state;
+    static const char *const roots[] = {"/nope", "/etc/passwd", ""};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        struct meter *m = NULL;
+        struct err e = {""};
+        const struct meter_options o = {.sysroot = roots[i], .idle_w = 5, .max_w = 15};
+        assert_int_equal(meter_open(&m, &o, &e), ERR_USAGE);
+        assert_null(m);
+        assert_non_null(strstr(e.text, "WATTLE_SYSROOT '"));
+        assert_non_null(strstr(e.text, roots[i]));
+        assert_non_null(strstr(e.text, "folder"));
+    }
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -286,7 +303,7 @@ int main(void)
         TEST(test_waiting_costs_no_cpu),     TEST(test_peak_of_private_memory),
         TEST(test_made_up_machine),          TEST(test_throttling_of_v1),
         TEST(test_texts_that_make_no_sense), TEST(test_measuring_is_cheap),
-        TEST(test_opening_and_closing_many),
+        TEST(test_opening_and_closing_many), TEST(test_root_is_a_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
