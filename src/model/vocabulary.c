@@ -164,10 +164,11 @@ static int read_pre(const struct gguf *file, struct arena *arena, struct vocab *
 }
 
 /* A byte-level vocabulary begins texts with BOS by itself only where its publishers' tokenizer
- * does: Llama 3's. */
+ * does: Llama 3's, its kin, and Mistral's. */
 static bool adds_bos(const struct vocab *v)
 {
-    static const char *const pres[] = {"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral"};
+    static const char *const pres[] = {"llama-bpe", "llama3",  "llama-v3", "falcon3",
+                                       "falcon-h1", "pixtral", "lfm2",     "tekken"};
     if (v->kind == VOCAB_SPM)
         return true;
     for (size_t i = 0; v->pre && i < sizeof pres / sizeof *pres; i++)

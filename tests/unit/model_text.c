@@ -85,6 +85,41 @@ static void test_defaults(void **state)
     buf_release(&b);
 }
 
+/* A byte-level vocabulary without add_bos_token: its pre-tokenizer's name decides. */
+static void test_bos_by_pre_tokenizer(void **state)
+{
+    static const struct {
+        const char *pre;
+        bool bos;
+    } rows[] = {{"llama-bpe", true}, {"llama-v3", true},  {"falcon3", true},   {"pixtral", true},
+                {"tekken", true},    {"falcon-h1", true}, {"lfm2", true},      {"smollm", false},
+                {"qwen2", false},    {"gpt-2", false},    {"smaug-bpe", false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf b;
+        struct err e = {""};
+        struct model_text *t = NULL;
+        buf_init(&b, 4096);
+        make_header(&b, 3, 0, 6);
+        make_entry_text(&b, "tokenizer.ggml.model", "gpt2");
+        make_entry_text(&b, "tokenizer.ggml.pre", rows[i].pre);
+        make_array(&b, "tokenizer.ggml.tokens", GGUF_STRING, 3);
+        make_text(&b, "<s>"), make_text(&b, "a"), make_text(&b, "b");
+        make_array(&b, "tokenizer.ggml.token_type", GGUF_I32, 3);
+        make_int(&b, TOKEN_CONTROL, 4), make_int(&b, TOKEN_NORMAL, 4);
+        make_int(&b, TOKEN_NORMAL, 4);
+        make_array(&b, "tokenizer.ggml.merges", GGUF_STRING, 0);
+        make_entry_u32(&b, "tokenizer.ggml.bos_token_id", 0);
+        if (open_text(&t, &b, &e))
+            fail_msg("%s: %s", rows[i].pre, e.text);
+        print_message("%s\n", rows[i].pre);
+        assert_ids(model_text_tokenizer(t), "ab", (const int32_t[]){0, 1, 2} + !rows[i].bos,
+                   rows[i].bos ? 3 : 2);
+        model_text_close(&t);
+        buf_release(&b);
+    }
+}
+
 static void test_template(void **state)
 {
     struct buf b;
@@ -262,9 +297,9 @@ static void test_published(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_template),
-        cmocka_unit_test(test_no_vocabulary), cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_bos_by_pre_tokenizer),
+        cmocka_unit_test(test_template), cmocka_unit_test(test_no_vocabulary),
+        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
