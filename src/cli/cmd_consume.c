@@ -219,6 +219,14 @@ static void on_disconnect(void *ctx, const char *reason)
     snprintf(c->why_away, sizeof c->why_away, "%s", reason);
 }
 
+static void on_refused(void *ctx, const char *filter)
+{
+    struct consumer *c = (struct consumer *)ctx;
+    fail(c, err_set(&c->e, ERR_IO, "broker %s:%d refuses the subscription to '%s'",
+                    settings_text(c->settings, SET_MQTT_BROKER),
+                    (int)settings_int(c->settings, SET_MQTT_PORT), filter));
+}
+
 static void on_flush(void *ctx)
 {
     struct consumer *c = (struct consumer *)ctx;
@@ -248,6 +256,7 @@ static int connect_client(struct consumer *c, struct err *e)
         .on_connect = on_connect,
         .on_disconnect = on_disconnect,
         .on_message = on_message,
+        .on_refused = on_refused,
         .ctx = c,
     };
     int rc = mqtt_open(&c->mqtt, c->loop, &o, e);

@@ -53,7 +53,8 @@ struct link {
 
 struct filter {
     struct filter *next;
-    bool asked; /* on the present connection */
+    bool asked; /* on the present connection, … */
+    int mid;    /* … with this message id */
     char text[];
 };
 
@@ -188,15 +189,21 @@ static void on_puback(struct mosquitto *client, void *ctx, int mid)
         m->counters.acknowledged++;
 }
 
+/* One filter a SUBSCRIBE: see subscribe_all. */
 static void on_suback(struct mosquitto *client, void *ctx, int mid, int n, const int *granted)
 {
     (void)client;
-    (void)mid;
     struct mqtt *m = ((struct link *)ctx)->m;
-    for (int i = 0; i < n; i++) {
-        if (granted[i] > 2)
-            log_warning("MQTT %s: the broker refuses the subscription", m->o.client_id);
-    }
+    const struct filter *f = m->filters;
+    while (f && !(f->asked && f->mid == mid))
+        f = f->next;
+    if (!f || n < 1 || granted[0] <= 2) /* 0x80: failure (OASIS 3.1.1, 3.9.3) */
+        return;
+    if (!m->o.on_refused)
+        log_warning("MQTT %s: the broker refuses the subscription to '%s'", m->o.client_id,
+                    f->text);
+    else if (!m->closed)
+        m->o.on_refused(m->o.ctx, f->text);
 }
 
 static void on_incoming(struct mosquitto *client, void *ctx, const struct mosquitto_message *msg)
@@ -348,7 +355,7 @@ static void subscribe_all(struct mqtt *m)
 {
     for (struct filter *f = m->filters; f && !m->lost[0]; f = f->next) {
         if (!f->asked)
-            check(m, mosquitto_subscribe(m->link->client, NULL, f->text, 1));
+            check(m, mosquitto_subscribe(m->link->client, &f->mid, f->text, 1));
         f->asked = true;
     }
 }

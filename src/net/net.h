@@ -47,6 +47,8 @@ struct mqtt_options {
     /* Each time a connection or an attempt ends; may come from inside of mqtt_publish. */
     void (*on_disconnect)(void *ctx, const char *reason);
     void (*on_message)(void *ctx, const char *topic, struct span payload, bool retained);
+    /* The broker refuses the subscription: nothing will come for it on this connection. */
+    void (*on_refused)(void *ctx, const char *filter);
     void *ctx;
 };
 

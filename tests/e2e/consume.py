@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -102,7 +103,24 @@ def says_that_nobody_was_there(folder):
     check(code == 1 and not out and last == f"wattle consume: broker 127.0.0.1:{port} was never reached: Connection refused", f"{code} {err}")
 
 
+def ends_when_it_is_refused(folder):
+    """mosquitto 2.0 grants every subscription and keeps the messages back: so a broker of ten lines."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        p = lab.Program("consume", "--topic", "secret/#", MQTT_BROKER="127.0.0.1", MQTT_PORT=str(port))
+        listener.settimeout(lab.PATIENCE)
+        with listener.accept()[0] as s:
+            s.settimeout(lab.PATIENCE)
+            check(s.recv(4096)[0] >> 4 == 1, "CONNECT")
+            s.sendall(bytes([0x20, 2, 0, 0]))
+            packet = s.recv(4096)
+            check(packet[0] == 0x82 and b"secret/#" in packet, f"SUBSCRIBE: {packet}")
+            s.sendall(bytes([0x90, 3, *packet[2:4], 0x80]))
+            check(p.end(10) == 1 and not p.out.all, f"{p.err.all}")
+    check(p.err.all[-1] == f"wattle consume: broker 127.0.0.1:{port} refuses the subscription to 'secret/#'", f"{p.err.all}")
+
+
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
-    tests = [bad_payloads, json_lines_and_count, comes_back, ends_with_its_reader_and_its_time, says_that_nobody_was_there]
+    tests = [bad_payloads, json_lines_and_count, comes_back, ends_with_its_reader_and_its_time, says_that_nobody_was_there, ends_when_it_is_refused]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

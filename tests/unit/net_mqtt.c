@@ -22,7 +22,7 @@ struct side {
     struct mqtt *m;
     int connects, disconnects, received, stop_after;
     bool in_order, done;
-    char reason[256], last[64];
+    char reason[256], last[64], refused[32];
     void (*on_first_connect)(struct side *s);
 };
 
@@ -55,6 +55,13 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
         loop_stop(s->l);
 }
 
+static void on_refused(void *ctx, const char *filter)
+{
+    struct side *s = (struct side *)ctx;
+    snprintf(s->refused, sizeof s->refused, "%s", filter);
+    loop_stop(s->l);
+}
+
 static void on_done(void *ctx)
 {
     struct side *s = (struct side *)ctx;
@@ -73,6 +80,7 @@ static struct mqtt_options options(struct side *s, int port, const char *id)
                                  .on_connect = on_connect,
                                  .on_disconnect = on_disconnect,
                                  .on_message = on_message,
+                                 .on_refused = on_refused,
                                  .ctx = s};
 }
 
@@ -194,6 +202,11 @@ static void serve(struct fake *f, int fd)
                 reply(fd, f->nonsense.p, f->nonsense.n);
             else
                 reply(fd, ack, 4);
+        } else if (type >> 4 == 8) {
+            const char *refused = "secret/#";
+            bool is = n > 4 && span_is(span_of(body + 4, n - 5), refused);
+            unsigned char ack[5] = {0x90, 3, body[0], body[1], is ? 0x80 : 1};
+            reply(fd, ack, 5);
         } else if (type >> 4 == 3) {
             size_t topic = (size_t)body[0] << 8 | body[1];
             unsigned char ack[4] = {0x40, 2, body[2 + topic], body[3 + topic]};
@@ -247,6 +260,26 @@ static void fake_stop(struct fake *f)
     shutdown(f->listener, SHUT_RDWR);
     pthread_join(f->thread, NULL);
     close(f->listener);
+}
+
+static void tells_which_subscription_is_refused(void **state)
+{
+    (void)state;
+    struct fake f = {0};
+    struct loop *l = NULL;
+    fake_start(&f);
+    assert_int_equal(loop_open(&l, NULL), 0);
+    struct side s = {.l = l};
+    struct mqtt_options o = options(&s, f.port, "curious");
+    assert_int_equal(mqtt_open(&s.m, l, &o, NULL), 0);
+    assert_int_equal(mqtt_subscribe(s.m, "open/#", NULL), 0);
+    assert_int_equal(mqtt_subscribe(s.m, "secret/#", NULL), 0);
+    assert_int_equal(mqtt_subscribe(s.m, "open/too", NULL), 0);
+    loop_run(l);
+    assert_string_equal(s.refused, "secret/#");
+    mqtt_close(&s.m);
+    loop_close(&l);
+    fake_stop(&f);
 }
 
 static void sends_again_what_was_not_acknowledged(void **state)
@@ -449,6 +482,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(delivers_in_order),
         cmocka_unit_test(sends_again_what_was_not_acknowledged),
+        cmocka_unit_test(tells_which_subscription_is_refused),
         cmocka_unit_test(keeps_trying_and_says_why),
         cmocka_unit_test(names_a_lost_connection),
         cmocka_unit_test(drops_the_oldest_while_away),
