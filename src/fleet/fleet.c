@@ -278,12 +278,12 @@ static int start(struct fleet *f, struct err *e)
         rc = timer_open(&f->duration, f->loop, on_duration, f, e);
     if (!rc)
         rc = timer_open(&f->guard, f->loop, on_guard, f, e);
+    if (!rc)
+        rc = loop_signals(f->loop, on_signal, f, e);
     for (size_t i = 0; !rc && i < f->n; i++)
         rc = device_open(&f->devices[i], e);
     if (!rc && f->has_llm)
         rc = worker_open(&f->worker, &w, e);
-    if (!rc)
-        rc = loop_signals(f->loop, on_signal, f, e);
     if (rc)
         return rc;
     f->start_ns = clock_mono_ns();
@@ -371,9 +371,25 @@ static int fill_result(struct fleet *f, struct fleet_result *r, struct err *e)
     return 0;
 }
 
+/* Before the first message: nothing is there to be saved, the private broker is its keeper's care,
+ * and a large model may take long to load. */
+static void on_early_signal(int number)
+{
+    _exit(number == SIGINT ? 130 : 0);
+}
+
+static void catch_early_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_early_signal};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
 int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct err *e)
 {
     struct fleet f;
+    catch_early_signals();
     int rc = fleet_setup(&f, o, e);
     if (rc)
         goto done;

@@ -69,7 +69,9 @@ void fleet_result_release(struct fleet_result *r);
 int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct err *e);
 
 /* Runs until duration, inferences, SIGINT or SIGTERM; everything is published, saved and closed
- * when it returns, at most 5 s after the signal; a second SIGINT ends the process at once. Returns
+ * when it returns, at most 5 s after the signal; a second SIGINT ends the process at once.
+ * While things are being loaded, a signal ends the process at once, SIGTERM with exit code 0. After
+ * it SIGTERM is ignored, so that the result can be printed, and SIGINT still ends. Returns
  * 0 when done or ended by SIGTERM, ERR_CANCELLED after SIGINT; result (zeroed by the caller, may be
  * NULL) is filled in both cases, and belongs to the caller. If metrics or messages of the store
  * could not be kept, which was logged, the result is filled too and ERR_IO or ERR_NOMEM comes back;

@@ -287,7 +287,6 @@ void fleet_release(struct fleet *f)
         free(d->job);
     }
     free(f->devices);
-    loop_close(&f->loop);
     broker_close(&f->broker);
     store_close(&f->store);
     dataset_close(&f->dataset);
@@ -296,4 +295,5 @@ void fleet_release(struct fleet *f)
     buf_release(&f->password);
     meter_close(&f->shared.meter);
     wattle_model_close(&f->shared.model);
+    loop_close(&f->loop); /* last: with it signals are no longer held back */
 }

@@ -8,8 +8,10 @@
 #include "net/resolve.h"
 
 #include <assert.h>
-#include <signal.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 struct timer {
     uv_timer_t uv;
@@ -83,6 +85,27 @@ static void assert_closing(uv_handle_t *h, void *arg)
     (void)h;
 }
 
+static void ending_signals(sigset_t *out)
+{
+    sigemptyset(out);
+    sigaddset(out, SIGINT);
+    sigaddset(out, SIGTERM);
+}
+
+/* What came too late for the loop must not end us now. Ignoring SIGTERM drops a waiting one. */
+static void release_signals(struct loop *l)
+{
+    static const struct timespec at_once = {0};
+    sigset_t interrupt;
+    close(l->signal_fd);
+    signal(SIGTERM, SIG_IGN);
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    while (sigtimedwait(&interrupt, NULL, &at_once) > 0)
+        ;
+    pthread_sigmask(SIG_SETMASK, &l->mask_before, NULL);
+}
+
 void loop_close(struct loop **lp)
 {
     struct loop *l = *lp;
@@ -91,13 +114,15 @@ void loop_close(struct loop **lp)
     *lp = NULL;
     resolve_abandon(l);
     uv_close((uv_handle_t *)&l->wake, NULL);
-    for (int i = 0; l->has_signals && i < 2; i++)
-        uv_close((uv_handle_t *)&l->signals[i], NULL);
+    if (l->has_signals)
+        uv_close((uv_handle_t *)&l->signal_poll, NULL);
     uv_walk(&l->uv, assert_closing, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0);
     (void)rc;
+    if (l->has_signals)
+        release_signals(l);
     while (l->first) {
         struct post *next = l->first->next;
         free(l->first);
@@ -170,27 +195,36 @@ void timer_close(struct timer **tp)
     uv_close((uv_handle_t *)&t->uv, free_timer);
 }
 
-static void on_signal(uv_signal_t *s, int number)
+static void on_signal(uv_poll_t *poll, int status, int events)
 {
-    struct loop *l = (struct loop *)s->data;
-    l->on_signal(l->signal_ctx, number);
+    struct loop *l = (struct loop *)poll->data;
+    struct signalfd_siginfo info;
+    (void)status;
+    (void)events;
+    while (read(l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        l->on_signal(l->signal_ctx, (int)info.ssi_signo);
 }
 
+/* By signalfd, not by uv_signal: that would give the signals back their default action when the
+ * loop closes, in the middle of the end. */
 int loop_signals(struct loop *l, void (*fn)(void *ctx, int signal), void *ctx, struct err *e)
 {
-    static const int numbers[2] = {SIGINT, SIGTERM};
+    sigset_t ending;
     assert(!l->has_signals);
     l->on_signal = fn;
     l->signal_ctx = ctx;
-    for (int i = 0; i < 2; i++) {
-        uv_signal_init(&l->uv, &l->signals[i]);
-        l->signals[i].data = l;
+    ending_signals(&ending);
+    l->signal_fd = signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (l->signal_fd < 0)
+        return err_errno(e, errno, "signals");
+    int rc = uv_poll_init(&l->uv, &l->signal_poll, l->signal_fd);
+    if (rc) {
+        close(l->signal_fd);
+        return err_set(e, ERR_IO, "signals: %s", uv_strerror(rc));
     }
+    l->signal_poll.data = l;
     l->has_signals = true;
-    for (int i = 0; i < 2; i++) {
-        int rc = uv_signal_start(&l->signals[i], on_signal, numbers[i]);
-        if (rc)
-            return err_set(e, ERR_IO, "signal %d: %s", numbers[i], uv_strerror(rc));
-    }
-    return 0;
+    pthread_sigmask(SIG_BLOCK, &ending, &l->mask_before);
+    rc = uv_poll_start(&l->signal_poll, UV_READABLE, on_signal);
+    return rc ? err_set(e, ERR_IO, "signals: %s", uv_strerror(rc)) : 0;
 }

@@ -6,6 +6,7 @@
 #include "net/net.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -25,8 +26,10 @@ struct loop {
     pthread_mutex_t lock; /* first, last */
     struct post *first, *last;
 
-    uv_signal_t signals[2]; /* SIGINT, SIGTERM */
     bool has_signals;
+    int signal_fd;
+    uv_poll_t signal_poll;
+    sigset_t mask_before; /* of the thread that called loop_signals */
     void (*on_signal)(void *ctx, int signal);
     void *signal_ctx;
 

@@ -178,6 +178,39 @@ def leaves_nothing_behind(folder):
     nothing_left(folder)
 
 
+def keeps_its_end(folder):
+    """SIGTERM again and again: the first counts, whenever the others come; the summary is printed."""
+    store = os.path.join(folder, "s.db")
+    for _ in range(3):
+        p, port = start(folder, "--devices", "20", "--interval", "0.02", "--json", "--store", store)
+        sub = lab.Subscriber(port, ["iot/#"])
+        sub.wait("iot/telemetry/", 5)
+        while p.process.poll() is None:
+            p.signal(signal.SIGTERM)
+            time.sleep(0.001)
+        check(p.end(10) == 0, f"exit code {p.process.returncode}")
+        sub.close()
+        summary = json.loads(p.text())
+        check(summary["acknowledged"] == summary["published"] > 0, f"{summary['acknowledged']} of {summary['published']}")
+        with sqlite3.connect(store) as db:
+            check(db.execute("select count(*) from messages").fetchone() == (summary["published"],), "the store has them all")
+        os.remove(store)
+        nothing_left(folder)
+
+
+def ends_while_it_starts(folder):
+    """A signal before the first message, here while the dataset is being read."""
+    slow = os.path.join(folder, "slow.csv")
+    os.mkfifo(slow)
+    for command in ("run", "device"):
+        for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
+            p = lab.Program(command, TMPDIR=folder, DATASET_PATH=slow)
+            with open(slow, "wb"):  # returns when it has opened its end
+                p.signal(number)
+                check(p.end(10) == code, f"{command}, signal {number}: exit code {p.process.returncode}")
+    nothing_left(folder)
+
+
 def refuses_what_is_wrong(folder):
     for args, words in (
         (["--devices", "0"], ["devices", "0"]),
@@ -201,5 +234,6 @@ def refuses_what_is_wrong(folder):
 
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
-    tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, fails_when_nothing_worked, leaves_nothing_behind, refuses_what_is_wrong]
+    tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, fails_when_nothing_worked, leaves_nothing_behind, keeps_its_end, ends_while_it_starts,
+             refuses_what_is_wrong]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
