@@ -220,11 +220,13 @@ int tokenizer_open(struct tokenizer **out, const struct vocab *v, struct err *e)
         rc = gather_added(t, e);
     if (!rc)
         rc = v->kind == VOCAB_BPE ? bpe_open(t, e) : spm_open(t, e);
-    if (rc)
+    if (rc) {
         tokenizer_close(&t);
-    else
-        *out = t;
-    return rc;
+        return rc;
+    }
+    least_init(t);
+    *out = t;
+    return 0;
 }
 
 void tokenizer_close(struct tokenizer **t)

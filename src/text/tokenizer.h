@@ -63,6 +63,10 @@ struct encode_options {
 int tokenizer_encode(const struct tokenizer *t, struct span text, const struct encode_options *o,
                      struct token_list *out, struct err *e);
 
+/* A number of tokens that tokenizer_encode makes of text (valid UTF-8) or surpasses, whatever its
+ * options. Costs a look at each byte. */
+size_t tokenizer_least(const struct tokenizer *t, struct span text);
+
 /* Bytes that one token stands for in the middle of a text, appended to out (control tokens: nothing
  * when skip_special, else their text). May be a part of a character. ids out of range are
  * ERR_RANGE. */

@@ -16,6 +16,8 @@ struct tokenizer {
     struct vocab_index index; /* the texts that words can become */
     struct added added;
     int32_t byte_ids[256]; /* BPE: the token of one byte; SPM: <0xNN>. -1: none */
+    size_t longest;        /* bytes of the longest token, at least 1 */
+    bool counts[256];      /* bytes of a text that no encoding drops */
 
     /* BPE */
     struct pair_table *pairs;
@@ -54,6 +56,9 @@ struct encoding {
  * text when they are skipped. */
 bool token_is_control(const struct tokenizer *t, int32_t id);
 enum token_type token_type_of(const struct tokenizer *t, int32_t id);
+
+/* least.c; after bpe_open or spm_open. */
+void least_init(struct tokenizer *t);
 
 int bpe_open(struct tokenizer *t, struct err *e);
 void bpe_close(struct tokenizer *t);

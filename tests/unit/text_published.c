@@ -88,6 +88,7 @@ static size_t check_vocabulary(const char *path)
         if (tokenizer_encode(t, text, &plain, &got, &e))
             fail_msg("%s: %s", path, e.text);
         check_ids(path, text, &got, cut(&ids_rest, "\n"));
+        assert_true(tokenizer_least(t, text) <= got.n);
         check_back(t, text, &got);
         token_list_release(&got);
     }

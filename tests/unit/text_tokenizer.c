@@ -226,6 +226,47 @@ static void test_stream(void **state)
     tokenizer_close(&t);
 }
 
+/* The least never passes what encoding gives, and is near it where tokens are as long as they get.
+ */
+static void assert_least(const struct tokenizer *t, const char *text, size_t bytes, size_t least)
+{
+    struct token_list got = {0};
+    struct span s = span_of(text, bytes);
+    assert_int_equal(tokenizer_least(t, s), least);
+    assert_int_equal(tokenizer_encode(t, s, &chat, &got, NULL), 0);
+    assert_true(least <= got.n);
+    token_list_release(&got);
+}
+
+static void test_least(void **state)
+{
+    static const char shrinking[] = "\xe1\xbe\xbe\xcc\x88\xcc\x81"; /* 7 bytes, composed 2 */
+    struct maker m;
+    (void)state;
+    make_bpe(&m);
+    struct tokenizer *t = opened(&m);
+    assert_least(t, "", 0, 0);
+    assert_least(t, "<|im_start|>", 12, 1); /* the longest token */
+    assert_least(t, "<|im_start|><|im_start|>", 24, 2);
+    assert_least(t, "<|im_start|>h", 13, 2);
+    tokenizer_close(&t);
+    m.v.pre = "qwen2"; /* composes */
+    t = opened(&m);
+    assert_least(t, shrinking, 7, 1);
+    assert_least(t, "<|im_start|><|im_start|><|im_start|><|im_start|>", 48, 1);
+    tokenizer_close(&t);
+    make(&m, VOCAB_BPE); /* b is dropped */
+    add(&m, "a", TOKEN_NORMAL, 0);
+    t = opened(&m);
+    assert_least(t, "abab", 4, 2);
+    assert_least(t, "bbbb", 4, 0);
+    tokenizer_close(&t);
+    make_spm(&m); /* a run of unknown characters is one token */
+    t = opened(&m);
+    assert_least(t, "xxxxxxxxxxxxxxxxxxxxxxxx", 24, 0);
+    tokenizer_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_spm),
         cmocka_unit_test(test_spm_bytes),
         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
