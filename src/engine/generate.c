@@ -69,26 +69,32 @@ static int check_request(const struct wattle_request *r, struct err *e)
 }
 
 static int make_prompt(const struct wattle_model *m, const struct wattle_request *r,
-                       struct prompt *out, struct err *e)
+                       const struct prompt_limit *limit, struct prompt *out, struct err *e)
 {
     if (!m->has_vocabulary)
         return err_set(e, ERR_UNSUPPORTED,
                        "model '%s': tokenizer.ggml.model: none, text needs a vocabulary",
                        m->info.name);
-    return prompt_make(&m->prompt_maker, r, out, e);
+    return prompt_make(&m->prompt_maker, r, limit, out, e);
+}
+
+static struct prompt_limit limit_of(const struct wattle_model *m, const struct wattle_request *r)
+{
+    bool by_context = r->max_length == 0 || r->max_length > m->info.context;
+    return (struct prompt_limit){
+        .tokens = (size_t)(by_context ? m->info.context : r->max_length),
+        .name = by_context ? "the context" : "max_length",
+    };
 }
 
 /* How many tokens the answer may have. */
-static int room_for_answer(const struct wattle_model *m, const struct wattle_request *r,
+static int room_for_answer(const struct wattle_request *r, const struct prompt_limit *limit,
                            size_t n_prompt, int32_t *room, struct err *e)
 {
-    bool by_context = r->max_length == 0 || r->max_length > m->info.context;
-    int32_t limit = by_context ? m->info.context : r->max_length;
-    const char *name = by_context ? "the context" : "max_length";
-    if (n_prompt >= (size_t)limit)
-        return err_set(e, ERR_LIMIT, "prompt has %zu tokens, %s is %d%s", n_prompt, name,
-                       (int)limit, n_prompt == (size_t)limit ? ": no room for an answer" : "");
-    *room = limit - (int32_t)n_prompt;
+    int rc = prompt_limit_check(limit, n_prompt, false, e);
+    if (rc)
+        return rc;
+    *room = (int32_t)(limit->tokens - n_prompt);
     if (r->max_new_tokens > 0 && r->max_new_tokens < *room)
         *room = r->max_new_tokens;
     return 0;
@@ -271,13 +277,14 @@ static int run_request(struct wattle_model *m, const struct wattle_request *r,
     if (rc)
         return rc;
     struct prompt prompt = {.characters = 0};
+    struct prompt_limit limit = limit_of(m, r);
     int32_t room = 0;
-    rc = make_prompt(m, r, &prompt, e);
+    rc = make_prompt(m, r, &limit, &prompt, e);
     if (rc)
         return rc;
     struct turn t;
     uint64_t queued = clock_mono_ns();
-    rc = room_for_answer(m, r, prompt.ids.n, &room, e);
+    rc = room_for_answer(r, &limit, prompt.ids.n, &room, e);
     if (rc == 0)
         rc = queue_enter(&m->queue, r->keep_going, r->context, e);
     if (rc)
@@ -317,7 +324,7 @@ int wattle_count_tokens(struct wattle_model *model, const struct wattle_request 
 {
     struct err e = {""};
     struct prompt prompt = {.characters = 0};
-    int rc = make_prompt(model, request, &prompt, &e);
+    int rc = make_prompt(model, request, NULL, &prompt, &e);
     if (rc)
         return handle_error(&e, rc, error, error_size);
     *out = (int32_t)prompt.ids.n; /* at most the text's bytes, 16 Mi, and one */

@@ -253,8 +253,42 @@ static int put_bos_first(const struct prompt_maker *m, struct token_list *ids, s
     return 0;
 }
 
+int prompt_limit_check(const struct prompt_limit *limit, size_t n, bool at_least, struct err *e)
+{
+    if (n < limit->tokens)
+        return 0;
+    bool exactly = n == limit->tokens && !at_least;
+    return err_set(e, ERR_LIMIT, "prompt has %s%zu tokens, %s is %zu%s",
+                   at_least ? "at least " : "", n, limit->name, limit->tokens,
+                   exactly ? ": no room for an answer" : "");
+}
+
+static bool is_blank(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] > ' ')
+            return false;
+    return true;
+}
+
+/* An answer to nothing would be about nothing. Only a raw prompt may be BOS alone: it was asked
+ * for. */
+static int check_not_empty(const struct prompt_maker *m, const struct wattle_request *r,
+                           struct span text, const struct token_list *ids, struct err *e)
+{
+    bool none = ids->n == 0 || (ids->n == 1 && ids->ids[0] == tokenizer_bos(m->tokenizer));
+    if (r->messages && (none || is_blank(text)))
+        return err_set(e, ERR_FORMAT,
+                       "chat template: the prompt it makes is empty (%zu bytes, %zu tokens), "
+                       "expected the messages' text",
+                       text.n, ids->n);
+    if (ids->n == 0)
+        return err_set(e, ERR_USAGE, "request: prompt: no tokens, expected some text");
+    return 0;
+}
+
 int prompt_make(const struct prompt_maker *m, const struct wattle_request *request,
-                struct prompt *out, struct err *e)
+                const struct prompt_limit *limit, struct prompt *out, struct err *e)
 {
     struct prompt p = {.characters = 0};
     struct break_list breaks = {NULL, 0, 0};
@@ -270,15 +304,16 @@ int prompt_make(const struct prompt_maker *m, const struct wattle_request *reque
         .breaks = breaks.at,
         .n_breaks = breaks.n,
     };
-    rc = tokenizer_encode(m->tokenizer, buf_view(&text), &o, &p.ids, e);
+    if (limit)
+        rc = prompt_limit_check(limit, tokenizer_least(m->tokenizer, buf_view(&text)), true, e);
+    if (rc == 0)
+        rc = tokenizer_encode(m->tokenizer, buf_view(&text), &o, &p.ids, e);
     if (rc == 0)
         rc = put_bos_first(m, &p.ids, e);
+    if (rc == 0)
+        rc = check_not_empty(m, request, buf_view(&text), &p.ids, e);
     if (rc)
         goto done;
-    if (p.ids.n == 0) {
-        rc = err_set(e, ERR_USAGE, "request: prompt: no tokens, expected some text");
-        goto done;
-    }
     p.characters = utf8_length(buf_view(&text));
     *out = p;
     p = (struct prompt){.characters = 0};

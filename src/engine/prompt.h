@@ -24,9 +24,19 @@ struct prompt {
     size_t characters;
 };
 
-/* The part of the request that is text is checked here: messages or prompt, roles, UTF-8, size. */
+/* What a prompt has to stay below, and what messages call it. */
+struct prompt_limit {
+    size_t tokens;
+    const char *name;
+};
+/* 0, or ERR_LIMIT: the n tokens (at_least: or more) leave no room. */
+int prompt_limit_check(const struct prompt_limit *limit, size_t n, bool at_least, struct err *e);
+
+/* The part of the request that is text is checked here: messages or prompt, roles, UTF-8, size. A
+ * text that must pass the limit (NULL: none) by its mere size is not tokenized; the ids may still
+ * pass it. There is at least one id. */
 int prompt_make(const struct prompt_maker *m, const struct wattle_request *request,
-                struct prompt *out, struct err *e);
+                const struct prompt_limit *limit, struct prompt *out, struct err *e);
 void prompt_release(struct prompt *p);
 
 /* The text before which an answer to a plain prompt ends. */

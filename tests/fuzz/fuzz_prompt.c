@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wattle_message messages[2] = {{"system", texts[0]}, {"user", texts[1]}};
     struct wattle_request request = {.messages = messages, .n_messages = 2};
     struct prompt p;
-    if (prompt_make(&f->maker, &request, &p, NULL))
+    if (prompt_make(&f->maker, &request, NULL, &p, NULL))
         return 0; /* not UTF-8 */
     size_t specials = 0;
     for (size_t i = 0; i < p.ids.n; i++)

@@ -150,6 +150,31 @@ static const struct row rows[] = {
      NULL},
     {"raw", chat_template, true, "<s>a<|turn|>b", {{NULL, NULL}}, "{bos}a{turn}b", 0, NULL},
     {"raw, BOS added", chat_template, true, "ab", {{NULL, NULL}}, "{bos}ab", 0, NULL},
+    {"raw, BOS alone", chat_template, true, "", {{NULL, NULL}}, "{bos}", 0, NULL},
+    {"a template that says nothing",
+     "{# #}",
+     true,
+     NULL,
+     {{"user", "hi"}},
+     NULL,
+     ERR_FORMAT,
+     "chat template: the prompt it makes is empty (0 bytes, 1 tokens)"},
+    {"a template of blanks",
+     " \n{% for m in messages %}\n\t{% endfor %} ",
+     true,
+     NULL,
+     {{"user", "hi"}},
+     NULL,
+     ERR_FORMAT,
+     "is empty (3 bytes, 4 tokens), expected the messages' text"},
+    {"a template of BOS alone",
+     "{{ bos_token }}",
+     false,
+     NULL,
+     {{"user", "hi"}},
+     NULL,
+     ERR_FORMAT,
+     "is empty (3 bytes, 1 tokens)"},
     {"raw, nothing", chat_template, false, "", {{NULL, NULL}}, NULL, ERR_USAGE, "no tokens"},
     {"no messages", chat_template, false, NULL, {{NULL, NULL}}, NULL, ERR_USAGE, "n_messages: 0"},
     {"role",
@@ -204,7 +229,7 @@ static void check(const struct row *r)
     while (q.n_messages < 4 && r->messages[q.n_messages].role)
         q.n_messages++;
     print_message("%s\n", r->name);
-    assert_int_equal(prompt_make(&maker, &q, &p, &e), r->code);
+    assert_int_equal(prompt_make(&maker, &q, NULL, &p, &e), r->code);
     if (r->shown) {
         struct buf shown;
         buf_init(&shown, 4096);
@@ -243,7 +268,7 @@ static void test_characters(void **state)
         fail_msg("%s", e.text);
     struct wattle_message m = {"user", "<|end|>"};
     struct wattle_request q = {.messages = &m, .n_messages = 1};
-    assert_int_equal(prompt_make(&maker, &q, &p, &e), 0);
+    assert_int_equal(prompt_make(&maker, &q, NULL, &p, &e), 0);
     /* Marks are not characters of the prompt; BOS is not of its text. */
     assert_int_equal(p.characters, strlen("<|turn|>user\n<|end|><|end|>\n<|turn|>assistant\n"));
     prompt_release(&p);
@@ -252,11 +277,53 @@ static void test_characters(void **state)
     tokenizer_close(&t);
 }
 
+/* The longest token, "<|turn|>", has 8 bytes: a text of 80 has 10 tokens or more. */
+static void test_limit(void **state)
+{
+    (void)state;
+    static char long_text[10 << 20];
+    static const struct {
+        size_t letters, limit;
+        const char *error; /* NULL: fits as far as its size says */
+    } cases[] = {
+        {72, 10, NULL},
+        {73, 10, "prompt has at least 10 tokens, the limit is 10"},
+        {sizeof long_text - 1, 512, "prompt has at least 1310720 tokens, the limit is 512"},
+    };
+    struct vocab v;
+    struct tokenizer *t = NULL;
+    struct prompt_maker maker;
+    struct err e = {""};
+    make_vocab(&v, true);
+    if (tokenizer_open(&t, &v, &e) || prompt_maker_init(&maker, t, NULL, &e))
+        fail_msg("%s", e.text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct prompt p = {.characters = 0};
+        struct prompt_limit limit = {cases[i].limit, "the limit"};
+        memset(long_text, 'x', cases[i].letters);
+        long_text[cases[i].letters] = '\0';
+        struct wattle_message m = {"user", long_text};
+        /* The plain form brings words of its own, which can only make it longer. */
+        struct wattle_request chat = {.messages = &m, .n_messages = 1}, raw = {.prompt = long_text};
+        int rc = prompt_make(&maker, &raw, &limit, &p, &e);
+        assert_int_equal(rc, cases[i].error ? ERR_LIMIT : 0);
+        prompt_release(&p);
+        if (!cases[i].error)
+            continue;
+        assert_string_equal(e.text, cases[i].error);
+        assert_int_equal(prompt_make(&maker, &chat, &limit, &p, &e), ERR_LIMIT);
+        assert_int_equal(p.ids.n, 0);
+    }
+    prompt_maker_release(&maker);
+    tokenizer_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
