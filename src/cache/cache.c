@@ -208,13 +208,19 @@ static int find_in_hub(const char *name, const char *hf_home, const char *home, 
     char revision[REF_MAX];
     struct stat st;
     int r;
+    bool has_hf_home = hf_home && hf_home[0];
+    if (!has_hf_home && !(home && home[0]))
+        return err_set(e, ERR_NOTFOUND,
+                       "model '%s': no file or folder of that name, and no cache to look in: HOME "
+                       "is not set and HF_HOME is not given",
+                       name);
     buf_init(&repository, PATH_MAX);
     buf_init(&snapshot, PATH_MAX);
 
-    if (hf_home && hf_home[0])
+    if (has_hf_home)
         buf_str(&repository, hf_home);
     else
-        buf_printf(&repository, "%s/.cache/huggingface", home ? home : "");
+        buf_printf(&repository, "%s/.cache/huggingface", home);
     buf_str(&repository, "/hub/models--");
     for (const char *p = name; *p; p++) {
         if (*p == '/')

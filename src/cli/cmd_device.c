@@ -3,10 +3,8 @@
  * runs. Its log is its output. */
 #include "cli/cli.h"
 
-#include "cache/cache.h"
+#include "cli/model_input.h"
 #include "fleet/fleet.h"
-
-#include <stdlib.h>
 
 enum { PATH_BYTES_MAX = 4096 };
 
@@ -16,8 +14,7 @@ static int run(const struct settings *s, struct err *e)
     int rc = 0;
     buf_init(&path, PATH_BYTES_MAX);
     if (settings_bool(s, SET_ENABLE_LLM))
-        rc = cache_find_model(settings_text(s, SET_LLM_MODEL_NAME), settings_text(s, SET_HF_HOME),
-                              getenv("HOME"), &path, e);
+        rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &path, e);
     struct fleet_options o = {
         .settings = s,
         .n_devices = 1,

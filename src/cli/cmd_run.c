@@ -2,12 +2,11 @@
 /* wattle run: the fleet in one process, its progress while it runs, a table of what it did. */
 #include "cli/cli.h"
 
-#include "cache/cache.h"
+#include "cli/model_input.h"
 #include "codec/codec.h"
 #include "fleet/fleet.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -271,8 +270,7 @@ static int run(const struct settings *s, struct err *e)
     int rc = check_usage(s, e);
     buf_init(&path, PATH_BYTES_MAX);
     if (!rc && settings_bool(s, SET_ENABLE_LLM))
-        rc = cache_find_model(settings_text(s, SET_LLM_MODEL_NAME), settings_text(s, SET_HF_HOME),
-                              getenv("HOME"), &path, e);
+        rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &path, e);
     struct fleet_options o = {
         .settings = s,
         .n_devices = (size_t)settings_option_int(s, "devices"),

@@ -8,14 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+int model_find(const struct settings *s, const char *name, struct buf *path, struct err *e)
+{
+    return cache_find_model(name, settings_text(s, SET_HF_HOME), getenv("HOME"), path, e);
+}
+
 int model_input_path(const struct settings *s, struct buf *path, struct err *e)
 {
     const char *name = settings_option_text(s, "model");
-    const char *home = getenv("HOME");
     if (!name)
         name = settings_text(s, SET_LLM_MODEL_NAME);
-    int rc = cache_find_model(name, settings_text(s, SET_HF_HOME), home ? home : "", path, e);
-    return rc ? rc : buf_check(path, "model path", e);
+    return model_find(s, name, path, e);
 }
 
 int model_input_open(const struct settings *s, FILE **in, const char **name, struct err *e)
@@ -28,7 +31,7 @@ int model_input_open(const struct settings *s, FILE **in, const char **name, str
     }
     FILE *f = fopen(path, "re");
     if (!f)
-        return err_errno(e, errno, "cannot open '%s'", path);
+        return err_errno(e, errno, "--input: cannot open '%s'", path);
     *in = f;
     *name = path;
     return 0;

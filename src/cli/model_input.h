@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What the commands that look inside a model share: where the model lies, and where the lines come
- * from. */
+/* Where the model lies, for every command that has one; where the lines come from, for those that
+ * look inside it. */
 #ifndef WATTLE_CLI_MODEL_INPUT_H
 #define WATTLE_CLI_MODEL_INPUT_H
 
 #include "cli/cli.h"
 
 #include <stdio.h>
+
+/* Appends the path of the model of that name: a file, a folder, or in the hub's cache. */
+int model_find(const struct settings *s, const char *name, struct buf *path, struct err *e);
 
 /* Appends the path of the model that --model names, else LLM_MODEL_NAME. */
 int model_input_path(const struct settings *s, struct buf *path, struct err *e);

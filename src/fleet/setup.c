@@ -208,6 +208,8 @@ static int open_log(struct fleet *f, struct device *d, struct err *e)
     job_init(d->job);
     int rc = metric_log_open(&d->log, settings_text(s, SET_METRICS_DIR),
                              own_folder ? NULL : d->name, d->id, &f->loading, e);
+    if (rc)
+        err_wrap(e, rc, "METRICS_DIR");
     d->job->owner = d;
     d->job->device_id = d->id;
     d->job->log = d->log;

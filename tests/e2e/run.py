@@ -229,6 +229,13 @@ def refuses_what_is_wrong(folder):
         check(code == 2 and word in err and list(env.values())[0] in err, f"{env}: {code} {err}")
     code, _, err = lab.run("run", TMPDIR=folder, DATASET_PATH=os.path.join(folder, "absent.csv"))
     check(code == 1 and "absent.csv" in err, f"{code} {err}")
+    for command in ("run", "device"):
+        code, _, err = lab.run(command, TMPDIR=folder, HOME="", ENABLE_LLM="1", LLM_MODEL_NAME="acme/none")
+        check(code == 1 and "HOME is not set and HF_HOME is not given" in err, f"{code} {err}")
+    if lab.has_model():
+        for args in (["--metrics-dir", lab.DATASET], ["--metrics-dir", lab.DATASET + "/below"]):
+            code, _, err = lab.run("run", *LLM, *args, TMPDIR=folder)
+            check(code == 1 and err.splitlines()[-1].startswith("wattle run: METRICS_DIR: "), f"{code} {err}")
     nothing_left(folder)
 
 

@@ -70,7 +70,7 @@ def main():
     for arguments, code, words in [
             (["tokenize", "--model", MODEL], 1, "tokenizer.ggml.model"),
             (["template", "--model", MODEL], 1, "tokenizer.chat_template"),
-            (["logits", "--model", MODEL, "--input", "/nowhere"], 1, "/nowhere"),
+            (["logits", "--model", MODEL, "--input", "/nowhere"], 1, "--input: cannot open '/nowhere'"),
             (["logits", "--model", "/nowhere"], 1, "/nowhere"),
             (["logits", "--model", MODEL, "--quant", "q8"], 2, "--quant"),
             (["template", "--model", MODEL, "--template", CHATML], 2, "--template"),

@@ -215,6 +215,17 @@ static void test_hub_layouts(void **state)
     buf_release(&large);
 
     /* the default place, and a model with a bare name */
+    expect_error("gpt2", at("home2"), ERR_NOTFOUND, "home2/hub/models--gpt2' exists");
+    struct buf b;
+    struct err e;
+    buf_init(&b, 4096);
+    static const char *const unknown[] = {NULL, ""};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(cache_find_model("gpt2", "", unknown[i], &b, &e), ERR_NOTFOUND);
+        assert_non_null(strstr(e.text, "HOME is not set and HF_HOME is not given"));
+        assert_null(strstr(e.text, "/.cache"));
+    }
+    buf_release(&b);
     put_str(at("home/.cache/huggingface/hub/models--gpt2/snapshots/r/m.gguf"), "");
     expect_found("gpt2", "", at("home"),
                  at("home/.cache/huggingface/hub/models--gpt2/snapshots/r/m.gguf"));
