@@ -42,6 +42,15 @@ static inline struct span span_sub(struct span s, size_t from, size_t n)
     return (struct span){s.p + from, n < s.n - from ? n : s.n - from};
 }
 
+/* FNV-1a, 64 bits. Its low bits are weak: mix it (h ^ h >> 32) where they choose a place. */
+static inline uint64_t span_hash(struct span s)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < s.n; i++)
+        h = (h ^ s.p[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
 /* Arguments for "%.*s"; longer spans are cut at 200 bytes for messages. */
 #define SPAN_FMT(s) \
     ((int)((s).n < 200 ? (s).n : 200)), ((const char *)((s).p ? (s).p : (const uint8_t *)""))

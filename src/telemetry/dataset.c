@@ -40,18 +40,16 @@ struct loading {
 
 /* ---- devices ---- */
 
-static uint64_t hash_bytes(struct span s)
+static uint64_t hash_id(struct span s)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
-    for (size_t i = 0; i < s.n; i++)
-        h = (h ^ s.p[i]) * UINT64_C(0x100000001b3);
+    uint64_t h = span_hash(s);
     return h ^ h >> 29;
 }
 
 /* The slot of id: its device's, or the free one where it would go. */
 static size_t find_slot(const struct dataset *d, struct span id)
 {
-    size_t i = hash_bytes(id) & (d->n_slots - 1);
+    size_t i = hash_id(id) & (d->n_slots - 1);
     while (d->slots[i] && !span_eq(span_str(d->devices[d->slots[i] - 1]), id))
         i = (i + 1) & (d->n_slots - 1);
     return i;
@@ -340,7 +338,7 @@ void dataset_walk_init(struct dataset_walk *w, const struct dataset *d, const ch
     w->d = d;
     w->fallback = found == 0;
     /* Strangers are spread over the devices there are, the same one for the same id. */
-    w->device = found ? found - 1 : hash_bytes(id) % d->n_devices;
+    w->device = found ? found - 1 : hash_id(id) % d->n_devices;
     w->at = offset % (d->first[w->device + 1] - d->first[w->device]);
 }
 

@@ -11,14 +11,6 @@ static uint64_t mix(uint64_t h)
     return h ^ h >> 29;
 }
 
-static uint64_t hash_span(struct span s)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
-    for (size_t i = 0; i < s.n; i++)
-        h = (h ^ s.p[i]) * UINT64_C(0x100000001b3);
-    return mix(h);
-}
-
 /* Values that are equal have the same hash. */
 static uint64_t hash_value(struct jinja *j, struct jvalue v)
 {
@@ -27,7 +19,7 @@ static uint64_t hash_value(struct jinja *j, struct jvalue v)
     switch (v.kind) {
     case J_STRING:
         jinja_bytes(j, v.string->n);
-        return hash_span(jstring_span(v.string));
+        return mix(span_hash(jstring_span(v.string)));
     case J_BOOL:
     case J_INT:
         return mix((uint64_t)jv_to_int(v));

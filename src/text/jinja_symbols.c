@@ -4,9 +4,7 @@
 
 static uint64_t hash_name(struct span s)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
-    for (size_t i = 0; i < s.n; i++)
-        h = (h ^ s.p[i]) * UINT64_C(0x100000001b3);
+    uint64_t h = span_hash(s);
     return h ^ h >> 32;
 }
 

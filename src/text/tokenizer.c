@@ -244,9 +244,7 @@ void tokenizer_close(struct tokenizer **t)
 
 struct cached_word *word_cache_slot(const struct word_cache *c, struct span word)
 {
-    uint64_t h = 0xcbf29ce484222325u ^ word.n;
-    for (size_t i = 0; i < word.n; i++)
-        h = (h ^ word.p[i]) * 0x100000001b3u;
+    uint64_t h = span_hash(word);
     return &c->words[(h ^ h >> 32) & c->mask];
 }
 

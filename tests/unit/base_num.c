@@ -233,6 +233,15 @@ static void test_arena(void **state)
     arena_release(&a);
 }
 
+/* Vectors of the FNV authors' test suite. */
+static void test_span_hash(void **state)
+{
+    (void)state;
+    assert_true(span_hash(span_str("")) == UINT64_C(0xcbf29ce484222325));
+    assert_true(span_hash(span_str("a")) == UINT64_C(0xaf63dc4c8601ec8c));
+    assert_true(span_hash(span_str("foobar")) == UINT64_C(0x85944171f73967e8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_err),
         cmocka_unit_test(test_buf),
         cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_span_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
