@@ -3,6 +3,7 @@
  * store, broker, the devices' names and files. A wrong value is an error here, not later. */
 #include "fleet/state.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -12,8 +13,8 @@ enum {
     QUEUE_ALL = 1000000, /* messages that all devices together keep while the broker is away, … */
     QUEUE_MIN = 200,     /* … a device at least these, … */
     QUEUE_MAX = 20000,   /* … and at most these: 8 hours of the usual interval */
-    FILES_EACH = 4,      /* a connection's socket, and libmosquitto's pair beside it */
-    FILES_OTHER = 100,
+    FILES_EACH = 4,      /* a connection's socket, libmosquitto's pair, a name being looked up */
+    FILES_OTHER = 32,    /* 17 with a store and a private broker; the meter's and a saved file's */
     PATH_SIZE = 4096,
     OFFSET_STEP = 997, /* rows between the beginnings of two devices that replay the same rows */
 };
@@ -156,6 +157,7 @@ static int open_broker(struct fleet *f, struct err *e)
     return 0;
 }
 
+/* The soft limit is raised as far as needed and allowed. */
 static int allow_files(size_t n_devices, struct err *e)
 {
     struct rlimit l;
@@ -163,12 +165,11 @@ static int allow_files(size_t n_devices, struct err *e)
     if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == RLIM_INFINITY || l.rlim_cur >= need)
         return 0;
     if (l.rlim_max != RLIM_INFINITY && l.rlim_max < need)
-        return err_set(e, ERR_LIMIT,
-                       "%zu devices need %llu open files, the system allows %llu (ulimit -n)",
-                       n_devices, (unsigned long long)need, (unsigned long long)l.rlim_max);
+        return err_set(e, ERR_LIMIT, "%zu %s %llu open files, the system allows %llu (ulimit -Hn)",
+                       n_devices, n_devices == 1 ? "device needs" : "devices need",
+                       (unsigned long long)need, (unsigned long long)l.rlim_max);
     l.rlim_cur = need;
-    setrlimit(RLIMIT_NOFILE, &l);
-    return 0;
+    return setrlimit(RLIMIT_NOFILE, &l) ? err_errno(e, errno, "open files (ulimit -n)") : 0;
 }
 
 /* ---- devices ---- */

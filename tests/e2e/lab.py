@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import resource
 import shutil
 import signal
 import socket
@@ -123,9 +124,11 @@ class Program:
         return "\n".join(self.out.all)
 
 
-def run(*args, seconds=None, **env):
-    """Runs wattle to its end: exit code, stdout, stderr."""
-    p = subprocess.run([WATTLE, *args], env=environment(**env), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds or PATIENCE)
+def run(*args, seconds=None, files=None, **env):
+    """Runs wattle to its end: exit code, stdout, stderr. files: its limits of open files, soft and hard."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    p = subprocess.run([WATTLE, *args], preexec_fn=limit if files else None, env=environment(**env), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds or PATIENCE)
     return p.returncode, p.stdout.decode("utf-8", "surrogateescape"), p.stderr.decode("utf-8", "surrogateescape")
 
 

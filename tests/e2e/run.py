@@ -211,6 +211,21 @@ def ends_while_it_starts(folder):
     nothing_left(folder)
 
 
+def gets_along_with_few_files(folder):
+    """36 for one device, which must do; a soft limit is raised; a hard one that is too low is said."""
+    quick = ["--interval", "0.05", "--duration", "500ms", "--json", "--store", os.path.join(folder, "s.db")]
+    llm = [*LLM, "--llm-inference-interval", "1", "--llm-max-new-tokens", "2", "--metrics-dir", os.path.join(folder, "metrics")] if lab.has_model() else []
+    for args, files in (([], (36, 36)), (["--devices", "30"], (36, 152))):
+        code, out, err = lab.run("run", *quick, *args, *llm, files=files, TMPDIR=folder)
+        check(code == 0 and json.loads(out)["unacknowledged"] == 0, f"{args} with {files}: {code} {err}")
+        check(" error: " not in err and "Too many" not in err, err)
+    for n, hard, words in (("1", 35, "1 device needs 36 open files, the system allows 35 (ulimit -Hn)"),
+                           ("30", 151, "30 devices need 152 open files, the system allows 151 (ulimit -Hn)")):
+        code, out, err = lab.run("run", *quick, "--devices", n, files=(30, hard), TMPDIR=folder)
+        check(code == 1 and err.splitlines()[-1] == "wattle run: " + words, f"{code} {err}")
+    nothing_left(folder)
+
+
 def refuses_what_is_wrong(folder):
     for args, words in (
         (["--devices", "0"], ["devices", "0"]),
@@ -242,5 +257,5 @@ def refuses_what_is_wrong(folder):
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
     tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, fails_when_nothing_worked, leaves_nothing_behind, keeps_its_end, ends_while_it_starts,
-             refuses_what_is_wrong]
+             gets_along_with_few_files, refuses_what_is_wrong]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
