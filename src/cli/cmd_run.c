@@ -357,19 +357,23 @@ static const enum setting_id settings[] = {SET_ENABLE_LLM,
 
 static const struct command_spec spec = {
     .name = "run",
-    .usage = "wattle run [--devices N] [--enable-llm] [--llm-model MODEL] [--duration TIME | "
-             "--inferences K] …",
+    .usage = "wattle run [--devices N] [--interval SECONDS | --rate N] [--duration TIME] "
+             "[--enable-llm --llm-model MODEL [--llm-devices LIST] [--inferences K]] "
+             "[--mqtt-broker HOST] [--store FILE] [--json]",
     .summary = "a fleet of devices in one process",
     .notes =
         "Each device sends a row of the dataset to iot/telemetry/ID every 1 to 5 seconds and, with "
         "--enable-llm, has every LLM_INFERENCE_INTERVAL-th of them analysed. Without MQTT_BROKER a "
-        "private mosquitto is started on a free loopback port, and ends with the run. Progress "
+        "private mosquitto is started on a free loopback port, whatever MQTT_PORT says, and ends "
+        "with "
+        "the run. Progress "
         "and the log go to standard error, the summary to standard output. With more than one "
         "device, 'Sent telemetry' is logged at level debug. Ctrl-C ends the run, a second one at "
         "once.\n\n"
         "  wattle run --devices 3 --enable-llm --llm-model m.gguf --inferences 20",
     .options = options,
     .settings = settings,
+    .private_broker = true,
 };
 
 const struct command command_run = {.spec = &spec, .run = run};

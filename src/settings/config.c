@@ -9,12 +9,26 @@
 static const char *const source_names[] = {
     [FROM_DEFAULT] = "default", [FROM_ENVIRONMENT] = "environment", [FROM_FLAG] = "flag"};
 
+/* What is shown in place of a value that will not be used; NULL: the value holds. */
+static const char *stand_in(const struct settings *s, enum setting_id id)
+{
+    if (!s->spec->private_broker || s->table[SET_MQTT_BROKER].source != FROM_DEFAULT ||
+        s->table[id].source != FROM_DEFAULT)
+        return NULL;
+    return id == SET_MQTT_BROKER ? "private broker" : id == SET_MQTT_PORT ? "free port" : NULL;
+}
+
 /* Plain where that is unmistakable, else as a JSON string: a value with a newline stays one line.
  */
-static void put_shown(struct buf *out, const struct setting *row, const struct value *v)
+static void put_shown(struct buf *out, const struct settings *set, enum setting_id id)
 {
-    struct span s = span_str(v->text);
-    if (row->rule.secret && s.n > 0) {
+    struct span s = span_str(set->table[id].value.text);
+    const char *instead = stand_in(set, id);
+    if (instead) {
+        buf_str(out, instead);
+        return;
+    }
+    if (settings_table[id].rule.secret && s.n > 0) {
         buf_str(out, "***");
         return;
     }
@@ -37,7 +51,7 @@ static void write_table(struct buf *out, const struct settings *s)
         if (!command_concerns(s->spec, (enum setting_id)id))
             continue;
         buf_clear(&shown);
-        put_shown(&shown, &settings_table[id], &s->table[id].value);
+        put_shown(&shown, s, (enum setting_id)id);
         size_t name = strlen(settings_table[id].env), value = utf8_length(buf_view(&shown));
         names = name > names ? name : names;
         values = value > values && value <= MOST ? value : values;
@@ -46,7 +60,7 @@ static void write_table(struct buf *out, const struct settings *s)
         if (!command_concerns(s->spec, (enum setting_id)id))
             continue;
         buf_clear(&shown);
-        put_shown(&shown, &settings_table[id], &s->table[id].value);
+        put_shown(&shown, s, (enum setting_id)id);
         size_t value = utf8_length(buf_view(&shown));
         buf_printf(out, "%-*s  ", (int)names, settings_table[id].env);
         buf_append(out, &shown);
@@ -87,7 +101,11 @@ static void write_json(struct buf *out, const struct settings *s)
         snprintf(flag, sizeof flag, "--%s", row->flag);
         json_write_str(&w, flag);
         json_write_key(&w, "value");
-        write_value(&w, row, &s->table[id].value);
+        const char *instead = stand_in(s, (enum setting_id)id);
+        if (instead)
+            json_write_str(&w, instead);
+        else
+            write_value(&w, row, &s->table[id].value);
         json_write_key(&w, "source");
         json_write_str(&w, source_names[s->table[id].source]);
         json_write_object_end(&w);

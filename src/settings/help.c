@@ -153,7 +153,8 @@ static void put_settings(struct buf *out, const struct command_spec *spec)
         buf_str(&right, row->help);
         if (row->alias)
             buf_printf(&right, "; also --%s", row->flag);
-        put_bounds(&right, row->env, &row->rule, row->fallback);
+        bool own = spec->private_broker && id == SET_MQTT_BROKER;
+        put_bounds(&right, row->env, &row->rule, own ? "a private broker" : row->fallback);
         put_row(out, &left, &right);
     }
     buf_release(&left);
@@ -163,7 +164,7 @@ static void put_settings(struct buf *out, const struct command_spec *spec)
 void help_write(struct buf *out, const struct command_spec *spec)
 {
     buf_printf(out, "wattle %s: %s\n\nUsage\n  ", spec->name, spec->summary);
-    put_wrapped(out, 2, 2, span_str(spec->usage));
+    put_wrapped(out, 2, 6, span_str(spec->usage));
     put_options(out, spec);
     put_settings(out, spec);
     if (spec->notes) {

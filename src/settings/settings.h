@@ -79,6 +79,9 @@ struct command_spec {
     const struct option *options;    /* own options, ended by name == NULL; may be NULL */
     const enum setting_id *settings; /* which of the table concern it, ended by SET_N */
     int min_words, max_words;        /* words that are no flags */
+    /* Without MQTT_BROKER it has a broker of its own: --help and --print-config say that, not the
+     * default. */
+    bool private_broker;
 };
 
 struct settings; /* immutable once parsed */

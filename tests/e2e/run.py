@@ -211,6 +211,15 @@ def ends_while_it_starts(folder):
     nothing_left(folder)
 
 
+def says_what_it_would_use(folder):
+    code, out, _ = lab.run("run", "--print-config", "--json", TMPDIR=folder)
+    shown = {row["name"]: (row["value"], row["source"]) for row in json.loads(out)}
+    check(code == 0 and shown["MQTT_BROKER"] == ("private broker", "default") and shown["MQTT_PORT"] == ("free port", "default"), f"{shown}")
+    code, out, _ = lab.run("run", "--help")
+    usage = out.split("Usage\n")[1].split("\n\n")[0]
+    check(code == 0 and "…" not in usage and all(w in usage for w in ("--devices N", "--llm-model MODEL", "--duration TIME", "--json")), usage)
+
+
 def gets_along_with_few_files(folder):
     """36 for one device, which must do; a soft limit is raised; a hard one that is too low is said."""
     quick = ["--interval", "0.05", "--duration", "500ms", "--json", "--store", os.path.join(folder, "s.db")]
@@ -257,5 +266,5 @@ def refuses_what_is_wrong(folder):
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
     tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, fails_when_nothing_worked, leaves_nothing_behind, keeps_its_end, ends_while_it_starts,
-             gets_along_with_few_files, refuses_what_is_wrong]
+             gets_along_with_few_files, says_what_it_would_use, refuses_what_is_wrong]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -128,6 +129,40 @@ static void test_print_config_says_where_from(void **state)
     buf_release(&out);
 }
 
+/* run, whose broker is its own unless one is named. */
+static void test_shows_the_private_broker(void **state)
+{
+    (void)state;
+    struct command_spec own = spec;
+    own.private_broker = true;
+    static const struct {
+        const char *given, *broker, *port;
+    } cases[] = {
+        {"--json=false", "private broker", "free port"},
+        {"--mqtt-port=99", "private broker", "99"},
+        {"--mqtt-broker=b", "b", "1883"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf out, joined;
+        char row[64];
+        answer(&out, &own, 2, (const char *[]){"--print-config", cases[i].given}, NULL);
+        join_lines(&joined, &out);
+        snprintf(row, sizeof row, " MQTT_BROKER %s %s", cases[i].broker,
+                 i == 2 ? "flag" : "default");
+        assert_non_null(strstr(buf_cstr(&joined), row));
+        snprintf(row, sizeof row, " MQTT_PORT %s %s", cases[i].port, i == 1 ? "flag" : "default");
+        assert_non_null(strstr(buf_cstr(&joined), row));
+        buf_release(&joined);
+        buf_release(&out);
+    }
+    struct buf out, joined;
+    answer(&out, &own, 1, (const char *[]){"--help"}, NULL);
+    join_lines(&joined, &out);
+    assert_non_null(strstr(buf_cstr(&joined), "[MQTT_BROKER; default a private broker]"));
+    buf_release(&joined);
+    buf_release(&out);
+}
+
 static const struct json *find(const struct json *list, const char *name)
 {
     for (size_t i = 0; i < json_size(list); i++)
@@ -179,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_help_has_every_setting_within_its_width, set_up),
         cmocka_unit_test_setup(test_print_config_says_where_from, set_up),
+        cmocka_unit_test_setup(test_shows_the_private_broker, set_up),
         cmocka_unit_test_setup(test_print_config_as_json, set_up),
         cmocka_unit_test_setup(test_print_config_checks_values, set_up),
     };
