@@ -65,6 +65,15 @@ static void add_address(struct addresses *a, const struct sockaddr *sa, socklen_
     memcpy(a->text[a->n++], text, sizeof text);
 }
 
+/* RFC 6761, section 6.3: localhost is always the loopback, also where no /etc/hosts says so, as in
+ * a bare container. */
+static void add_loopback(struct addresses *a)
+{
+    static const char *const texts[] = {"127.0.0.1", "::1"};
+    for (int i = 0; i < 2 && a->n < ADDRESSES_MAX; i++)
+        snprintf(a->text[a->n++], sizeof a->text[0], "%s", texts[i]);
+}
+
 static void *lookup_thread(void *ctx)
 {
     struct lookup *k = (struct lookup *)ctx;
@@ -75,6 +84,8 @@ static void *lookup_thread(void *ctx)
         add_address(&k->found, a->ai_addr, a->ai_addrlen);
     if (list)
         freeaddrinfo(list);
+    if (k->found.n == 0 && strcasecmp(k->host, "localhost") == 0)
+        add_loopback(&k->found);
     if (k->found.n == 0)
         snprintf(k->problem, sizeof k->problem, "%s", rc ? gai_strerror(rc) : "no address");
     pthread_mutex_lock(&k->lock);

@@ -143,15 +143,15 @@ def waits_for_its_broker(folder):
 
 
 def make_certificates(folder):
-    """A CA, a certificate of localhost by it, and another CA."""
+    """A CA, a certificate of 127.0.0.1 by it, and another CA."""
     def openssl(*args):
         subprocess.run([lab.find("openssl"), *args], cwd=folder, check=True, capture_output=True, timeout=lab.PATIENCE)
     for ca in ("ca", "other"):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN=wattle {ca}",
                 "-keyout", f"{ca}.key", "-out", f"{ca}.pem")
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=broker", "-keyout", "server.key", "-out", "server.csr")
     with open(os.path.join(folder, "san"), "w", encoding="ascii") as f:
-        f.write("subjectAltName=DNS:localhost\n")
+        f.write("subjectAltName=IP:127.0.0.1\n")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
 
 
@@ -163,15 +163,21 @@ def speaks_tls_with_a_password(folder):
         f.write("pass word\n")
     at = {name: os.path.join(folder, name) for name in ("ca.pem", "other.pem", "server.pem", "server.key")}
     broker = lab.Broker(folder, config=f"allow_anonymous false\npassword_file {passwords}\ncertfile {at['server.pem']}\nkeyfile {at['server.key']}\n")
-    login = {"MQTT_BROKER": "localhost", "MQTT_PORT": str(broker.port), "MQTT_USERNAME": "user", "MQTT_PASSWORD_FILE": secret, **QUICK}
+    login = {"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(broker.port), "MQTT_USERNAME": "user", "MQTT_PASSWORD_FILE": secret, **QUICK}
     p = lab.Program("device", MQTT_CA_FILE=at["ca.pem"], LOG_LEVEL="debug", **login)
-    p.out.wait(lambda s: "connected to localhost" in s, "a connection over TLS")
+    p.out.wait(lambda s: "connected to 127.0.0.1" in s, "a connection over TLS")
     p.out.wait(lambda s: "Sent telemetry #40" in s, "more messages than fit into the window")
     p.signal(signal.SIGTERM)
     check(p.end(10) == 0 and not any("not acknowledged" in s for s in p.out.all), "all of them are acknowledged")
+    # Under TLS libmosquitto looks the name up itself; a bare container has no /etc/hosts to find localhost in.
+    named = os.path.exists("/etc/hosts")
+    if not named:
+        print("  wrong host name: skipped, localhost cannot be looked up here")
     for change, word in (({"MQTT_CA_FILE": at["other.pem"]}, "certificate verify failed"),
-                         ({"MQTT_CA_FILE": at["ca.pem"], "MQTT_BROKER": "127.0.0.1"}, "host name verification failed"),
+                         ({"MQTT_CA_FILE": at["ca.pem"], "MQTT_BROKER": "localhost"}, "host name verification failed"),
                          ({"MQTT_CA_FILE": at["ca.pem"], "MQTT_PASSWORD_FILE": "", "MQTT_PASSWORD": "wrong"}, "not authorised")):
+        if change.get("MQTT_BROKER") == "localhost" and not named:
+            continue
         p = lab.Program("device", **{**login, **change})
         p.out.wait(lambda s, w=word: w in s and "trying again" in s, f"{change}: {word}")
         lab.wait_for(lambda p=p: any("Sent telemetry #1:" in s for s in p.out.all), "telemetry was sent")
