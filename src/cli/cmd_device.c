@@ -68,7 +68,9 @@ static const struct command_spec spec = {
     .usage = "wattle device",
     .summary = "one device, configured by its environment",
     .notes =
-        "Sends telemetry to the broker until SIGTERM (exit code 0) or SIGINT (130), and analyses "
+        "Sends telemetry to the broker until SIGTERM (exit code 0, or 1 if every analysis failed "
+        "or no "
+        "message was ever acknowledged) or SIGINT (130), and analyses "
         "every LLM_INFERENCE_INTERVAL-th message if ENABLE_LLM is true. The log goes to standard "
         "output. Metrics are saved in METRICS_DIR if that is given, else in "
         "metrics/DEVICE_NAME.\n\n"

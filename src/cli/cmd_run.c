@@ -369,7 +369,8 @@ static const struct command_spec spec = {
         "the run. Progress "
         "and the log go to standard error, the summary to standard output. With more than one "
         "device, 'Sent telemetry' is logged at level debug. Ctrl-C ends the run, a second one at "
-        "once.\n\n"
+        "once. A run of which every inference failed, or no message was ever acknowledged, has "
+        "failed.\n\n"
         "  wattle run --devices 3 --enable-llm --llm-model m.gguf --inferences 20",
     .options = options,
     .settings = settings,
