@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-enum { PATH_BYTES_MAX = 4096 };
-
 static int run(const struct settings *s, struct err *e)
 {
     const char *quant = settings_option_text(s, "quant");
@@ -16,24 +14,18 @@ static int run(const struct settings *s, struct err *e)
         err_set(e, ERR_USAGE, "--quant: '%s', expected f32", quant);
         return EXIT_USAGE;
     }
-    struct buf path;
-    buf_init(&path, PATH_BYTES_MAX);
-    FILE *in = NULL;
-    const char *name = NULL;
-    int rc = model_input_path(s, &path, e);
-    if (rc == 0)
-        rc = model_input_open(s, &in, &name, e);
+    struct model_input m;
+    int rc = model_input_open(&m, s, true, e);
     if (rc == 0) {
         struct lab_logits_options o = {
-            .model_path = path.p,
+            .model_path = m.model_path,
             .isa = settings_text(s, SET_WATTLE_ISA),
             .threads = (int)settings_int(s, SET_LLM_THREADS),
             .exact = quant != NULL,
         };
-        rc = lab_logits(&o, in, name, stdout, e);
-        model_input_close(in);
+        rc = lab_logits(&o, m.in, m.in_name, stdout, e);
+        model_input_close(&m);
     }
-    buf_release(&path);
     return exit_code_of(rc);
 }
 

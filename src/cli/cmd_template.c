@@ -5,8 +5,6 @@
 #include "cli/model_input.h"
 #include "lab/lab.h"
 
-enum { PATH_BYTES_MAX = 4096 };
-
 static int run(const struct settings *s, struct err *e)
 {
     const char *file = settings_option_text(s, "template");
@@ -14,18 +12,12 @@ static int run(const struct settings *s, struct err *e)
         err_set(e, ERR_USAGE, "--template and --model: both given, expected one of them");
         return EXIT_USAGE;
     }
-    struct buf path;
-    buf_init(&path, PATH_BYTES_MAX);
-    FILE *in = NULL;
-    const char *name = NULL;
-    int rc = file ? 0 : model_input_path(s, &path, e);
-    if (rc == 0)
-        rc = model_input_open(s, &in, &name, e);
+    struct model_input m;
+    int rc = model_input_open(&m, s, !file, e);
     if (rc == 0) {
-        rc = lab_template(file ? NULL : path.p, file, in, name, stdout, e);
-        model_input_close(in);
+        rc = lab_template(m.model_path, file, m.in, m.in_name, stdout, e);
+        model_input_close(&m);
     }
-    buf_release(&path);
     return exit_code_of(rc);
 }
 

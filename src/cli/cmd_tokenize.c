@@ -5,25 +5,17 @@
 #include "cli/model_input.h"
 #include "lab/lab.h"
 
-enum { PATH_BYTES_MAX = 4096 };
-
 static int run_lines(const struct settings *s,
                      int (*work)(const char *model_path, FILE *in, const char *in_name, FILE *out,
                                  struct err *e),
                      struct err *e)
 {
-    struct buf path;
-    buf_init(&path, PATH_BYTES_MAX);
-    FILE *in = NULL;
-    const char *name = NULL;
-    int rc = model_input_path(s, &path, e);
-    if (rc == 0)
-        rc = model_input_open(s, &in, &name, e);
+    struct model_input m;
+    int rc = model_input_open(&m, s, true, e);
     if (rc == 0) {
-        rc = work(path.p, in, name, stdout, e);
-        model_input_close(in);
+        rc = work(m.model_path, m.in, m.in_name, stdout, e);
+        model_input_close(&m);
     }
-    buf_release(&path);
     return exit_code_of(rc);
 }
 

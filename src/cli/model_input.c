@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PATH_BYTES_MAX = 4096 };
+
 int model_find(const struct settings *s, const char *name, struct buf *path, struct err *e)
 {
     return cache_find_model(name, settings_text(s, SET_HF_HOME), getenv("HOME"), path, e);
@@ -21,24 +23,36 @@ int model_input_path(const struct settings *s, struct buf *path, struct err *e)
     return model_find(s, name, path, e);
 }
 
-int model_input_open(const struct settings *s, FILE **in, const char **name, struct err *e)
+static int open_lines(struct model_input *m, const struct settings *s, struct err *e)
 {
     const char *path = settings_option_text(s, "input");
     if (!path || strcmp(path, "-") == 0) {
-        *in = stdin;
-        *name = "standard input";
+        m->in = stdin;
+        m->in_name = "standard input";
         return 0;
     }
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return err_errno(e, errno, "--input: cannot open '%s'", path);
-    *in = f;
-    *name = path;
-    return 0;
+    m->in = fopen(path, "re");
+    m->in_name = path;
+    return m->in ? 0 : err_errno(e, errno, "--input: cannot open '%s'", path);
 }
 
-void model_input_close(FILE *in)
+int model_input_open(struct model_input *m, const struct settings *s, bool with_model,
+                     struct err *e)
 {
-    if (in != stdin)
-        fclose(in);
+    *m = (struct model_input){.in = NULL};
+    buf_init(&m->path, PATH_BYTES_MAX);
+    int rc = with_model ? model_input_path(s, &m->path, e) : 0;
+    if (rc == 0)
+        rc = open_lines(m, s, e);
+    m->model_path = with_model ? m->path.p : NULL;
+    if (rc)
+        buf_release(&m->path);
+    return rc;
+}
+
+void model_input_close(struct model_input *m)
+{
+    if (m->in != stdin)
+        fclose(m->in);
+    buf_release(&m->path);
 }

@@ -14,9 +14,16 @@ int model_find(const struct settings *s, const char *name, struct buf *path, str
 /* Appends the path of the model that --model names, else LLM_MODEL_NAME. */
 int model_input_path(const struct settings *s, struct buf *path, struct err *e);
 
-/* Opens --input, or gives stdin where it is absent or "-"; *name is what messages call it, valid
- * with s. */
-int model_input_open(const struct settings *s, FILE **in, const char **name, struct err *e);
-void model_input_close(FILE *in); /* leaves stdin open */
+/* A model and the lines that are asked of it. */
+struct model_input {
+    const char *model_path; /* NULL: none was wanted */
+    FILE *in;               /* --input, or stdin where it is absent or "-" */
+    const char *in_name;    /* what messages call it */
+    struct buf path;
+};
+/* s must outlive m; after a failure there is nothing to close. */
+int model_input_open(struct model_input *m, const struct settings *s, bool with_model,
+                     struct err *e);
+void model_input_close(struct model_input *m); /* leaves stdin open */
 
 #endif
