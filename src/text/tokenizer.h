@@ -16,7 +16,11 @@ enum token_type {
     TOKEN_BYTE = 6,
 };
 
-enum vocab_kind { VOCAB_BPE /* GGUF "gpt2" */, VOCAB_SPM /* GGUF "llama" */ };
+enum vocab_kind {
+    VOCAB_BPE,     /* GGUF "gpt2" */
+    VOCAB_SPM,     /* GGUF "llama" */
+    VOCAB_UNIGRAM, /* GGUF "t5" */
+};
 
 /* A vocabulary as its file gives it. All spans and arrays are borrowed until tokenizer_close. */
 struct vocab {
@@ -34,11 +38,23 @@ struct vocab {
     bool add_space_prefix; /* SPM */
 };
 
+/* The files of a Hugging Face folder that say how its tokenizer works, as they are; each may be
+ * empty. tokenizer_json is used where it is there; else sentencepiece (tokenizer.model, the
+ * protobuf of SentencePiece: BPE or Unigram); else vocab_json with merges_txt (byte-level BPE). The
+ * others say which tokens are special, as transformers' AutoTokenizer takes them. */
+struct tokenizer_files {
+    struct span tokenizer_json, sentencepiece, vocab_json, merges_txt;
+    struct span tokenizer_config, special_tokens_map, added_tokens; /* JSON */
+};
+
 struct tokenizer; /* immutable once open: any number of threads */
 
 /* Checks the vocabulary (ids in range, valid UTF-8 where it must be, an unknown `pre` by name with
  * what is supported) and builds its tables. */
 int tokenizer_open(struct tokenizer **out, const struct vocab *v, struct err *e);
+/* The same from files, which may be freed afterwards. Ids equal those of AutoTokenizer on that
+ * folder. Errors name the file ("tokenizer.json") and the place in it. */
+int tokenizer_open_files(struct tokenizer **out, const struct tokenizer_files *f, struct err *e);
 void tokenizer_close(struct tokenizer **t);
 
 struct token_list {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* weights: model files as checked views of mapped bytes.
  *
- * Owns: GGUF v2 and v3 (specification: ggml docs/gguf.md). Safetensors and the packed form come
- * later. May include: base, codec, cache, kernels. Start reading: this file, then gguf.c.
+ * Owns: GGUF v2 and v3 (specification: ggml docs/gguf.md), also split into several files;
+ * safetensors (specification: the README of huggingface/safetensors), also sharded. The packed form
+ * comes later. May include: base, codec, cache, kernels. Start reading: this file, then weights.c.
  *
  * After gguf_open has returned 0 every string, array and tensor that a view names lies inside the
  * file; keys and tensor names are valid UTF-8 and unique, a name has at most 256 bytes; tensor
@@ -73,5 +74,38 @@ int gguf_array(const struct gguf *g, const char *key, enum gguf_type elem, struc
                struct err *e);
 int64_t gguf_array_int(const struct gguf_array *a, size_t i); /* integer and bool elements */
 float gguf_array_f32(const struct gguf_array *a, size_t i);
+
+/* ---- a model's tensors, whatever they lie in ----
+ *
+ * path: a GGUF file (any part of a split one: all parts are opened), a .safetensors file, an index
+ * (….safetensors.index.json), or a folder in Hugging Face layout (model.safetensors.index.json,
+ * else model.safetensors, else the only .safetensors, else the only .gguf or split set). Everything
+ * is mapped read-only, nothing is copied. After weights_open has returned 0 every tensor's bytes
+ * lie in a file, its name is valid UTF-8, at most 256 bytes, and unique over all files; in
+ * safetensors no two overlap and none of the bytes is left out. Tensors of safetensors have their
+ * dims turned around, so that dims[0] is the fastest as in GGUF; a scalar has n_dims 0; tensors of
+ * more than GGUF_MAX_DIMS dims and element types that no kernel reads (U8, BOOL, I16, I32, I64:
+ * masks and buffers) are listed with type WEIGHTS_NO_TYPE, and their bytes and shape are checked as
+ * well. What is no weights at all is named for what it is: a Git LFS pointer, an HTML page, a
+ * truncated download, pickle (.bin, .pt, refused since it can run code), each with what to do. */
+enum { WEIGHTS_NO_TYPE = UINT32_MAX - 1 }; /* struct tensor.type of what no kernel reads */
+
+struct weights; /* views are valid until weights_close; any number of threads may read */
+
+int weights_open(struct weights **out, const char *path, struct err *e);
+void weights_close(struct weights **w);              /* NULL inside is fine */
+const char *weights_path(const struct weights *w);   /* as given */
+const char *weights_folder(const struct weights *w); /* where the files lie; "." at least */
+uint64_t weights_file_bytes(const struct weights *w);
+/* The first part's metadata; NULL for safetensors. */
+const struct gguf *weights_gguf(const struct weights *w);
+size_t weights_tensor_count(const struct weights *w);
+const struct tensor *weights_tensor_at(const struct weights *w, size_t i);
+/* NULL if absent; O(log n). */
+const struct tensor *weights_tensor(const struct weights *w, const char *name);
+size_t weights_tensor_index(const struct weights *w, const struct tensor *t);
+/* Advice to the system that the tensor's bytes will be read once, front to back; no effect on
+ * results. */
+void weights_will_read(const struct weights *w, const struct tensor *t);
 
 #endif
