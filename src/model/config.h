@@ -39,8 +39,7 @@ double config_real_or(struct config *c, const char *name, double min, double max
 bool config_bool_or(struct config *c, const char *name, bool otherwise);
 /* Empty when absent. */
 struct span config_text(struct config *c, const char *name);
-/* Arrays: how many elements there are (0: absent), one element (out of range: a failure). In GGUF a
- * single number is as good as an array of n equal ones. */
+/* Arrays: how many elements there are (0: absent), and one of them (out of range: a failure). */
 size_t config_count(struct config *c, const char *name);
 int32_t config_int_at(struct config *c, const char *name, size_t i, int32_t min, int32_t max);
 double config_real_at(struct config *c, const char *name, size_t i, double min, double max);

@@ -16,6 +16,9 @@ enum place {
     PLACE_OUTPUT_NORM,
     PLACE_HEAD_IN, /* n_embd -> n_embd_token */
     PLACE_HEAD,
+    PLACE_ROPE_DIVISORS, /* GGUF only: [n_rot / 2] */
+    PLACE_ROPE_LONG,
+    PLACE_ROPE_SHORT,
     PLACE_ATTN_NORM, /* from here on one a layer */
     PLACE_ATTN_POST_NORM,
     PLACE_FFN_NORM,

@@ -36,9 +36,9 @@ struct rope_traits {
     bool truncate;               /* YaRN: the ramp's ends are whole numbers */
     double mscale, mscale_all_dim;            /* YaRN: 0: not given */
     double low_freq_factor, high_freq_factor; /* LLAMA3 */
-    float *short_factor, *long_factor;        /* LONGROPE: [n_rot / 2], in the traits' arena. A
-                                               * sequence of more than original_ctx tokens takes the long
-                                               * ones at all of its positions */
+    const float *short_factor, *long_factor;  /* LONGROPE: [n_rot / 2], in the traits' arena. A
+                                               * sequence of more than original_ctx tokens takes the
+                                               * long  ones at all of its positions */
 };
 
 enum norm_kind {
@@ -136,24 +136,32 @@ int family_find(struct span name, bool hf, const struct family **out, struct err
 void traits_init(struct traits *t);
 
 /* Parts of a family's read that most share; names are config.json's (config.h). */
-/* n_ctx, n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_vocab, attention_scale. */
+/* n_ctx, n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_vocab, attention_scale. What a
+ * family sets before the call is the default where the key may be absent: n_ctx, n_head_kv,
+ * head_dim (0: n_embd / n_head), n_ff (negative: that many times n_embd). */
 void read_sizes(struct config *c, struct traits *t);
-/* Rope in all spellings: rope_theta with rope_scaling, rope_parameters, GGUF's rope.*; partial
- * rotation of partial_rotary_factor (or "rotary_dim" where a family aliases it). All of t->rope but
- * interleaved. */
-void read_rope(struct config *c, struct traits *t);
-/* hidden_act and its other names; otherwise where the file says nothing (GGUF never does). */
+/* All of t->rope but interleaved, in all spellings: rope_theta with rope_scaling, rope_parameters,
+ * GGUF's rope.*. partial: the share of a head that rotates where the file does not say
+ * (partial_rotary_factor, rotary_dim). Dynamic scaling stretches n_ctx. */
+void read_rope(struct config *c, struct traits *t, double partial);
+/* The same of r from one object ("rope_parameters.sliding_attention"); its rope_theta is base where
+ * it has none. config.json only. */
+void read_rope_object(struct config *c, struct traits *t, struct rope_traits *r, const char *object,
+                      double base, double partial);
+/* hidden_act (alias it where it is called otherwise); otherwise: where the file says nothing, as
+ * GGUF never does. */
 void read_activation(struct config *c, struct traits *t, const char *otherwise);
-/* norm_eps and the norm's kind. */
-void read_rms_norm(struct config *c, struct traits *t);   /* rms_norm_eps */
-void read_layer_norm(struct config *c, struct traits *t); /* layer_norm_eps, layer_norm_epsilon */
-/* tie_word_embeddings; GGUF: told by the tensors. */
+/* norm_eps and the norm's kind. otherwise: the eps where config.json has none; 0: required. */
+void read_rms_norm(struct config *c, struct traits *t, double otherwise);   /* rms_norm_eps */
+void read_layer_norm(struct config *c, struct traits *t, double otherwise); /* layer_norm_eps */
+/* tie_word_embeddings; in GGUF the tensors tell. */
 void read_tied(struct config *c, struct traits *t, bool otherwise);
-/* window and every layer's LAYER_SLIDING from sliding_window, if it is there and not 0, …: in
- * layer_types where the file has them, else in the layers that are not a multiple of pattern (the
- * last of each pattern is full; 1: none slides; 0: all slide). */
-void read_window(struct config *c, struct traits *t, int32_t pattern);
-/* n_expert, n_expert_used, n_ff_expert, dense layers (mlp_only_layers, decoder_sparse_step). */
+/* window and the layers' LAYER_SLIDING from sliding_window (otherwise where it is absent; 0 or
+ * null: none): the layers that layer_types names, else all but the last of every pattern (0: all).
+ */
+void read_window(struct config *c, struct traits *t, int32_t otherwise, int32_t pattern);
+/* n_expert, n_expert_used, n_ff_expert, and LAYER_DENSE of mlp_only_layers and decoder_sparse_step.
+ */
 void read_experts(struct config *c, struct traits *t);
 /* Fails if one of the names is there and not zero, null or false: it would change what we compute.
  * NULL ends the list. */
