@@ -13,8 +13,8 @@ int32_t rope_regime(const struct rope_traits *r, int32_t length);
 bool rope_depends_on_length(const struct rope_traits *r);
 
 /* inverse[n_rot / 2]: radians a position, after scaling; divisors (as Llama 3's GGUF files bring
- * them in rope_freqs.weight) or NULL. n_ctx: what the model's config says. Returns the magnitude
- * that cosines and sines are multiplied by. As Hugging Face's modeling_rope_utils computes them. */
+ * them in rope_freqs.weight) or NULL. Returns the magnitude that cosines and sines are multiplied
+ * by. As Hugging Face's modeling_rope_utils computes them. */
 float rope_frequencies(const struct rope_traits *r, int32_t regime, const float *divisors,
                        float *inverse);
 
