@@ -204,7 +204,7 @@ static void gated_chunk(void *ctx, size_t chunk, int worker)
     multiply(j->f, j->in, j->gate, row0, row1, worker);
     multiply(j->f, j->in, j->up, row0, row1, worker);
     for (size_t c = 0; c < j->in->n; c++)
-        j->f->model->kernels->silu_mul(j->gate->out + c * j->gate->stride + row0,
+        j->f->model->kernels->gate_mul(ACTIVATION_SILU, j->gate->out + c * j->gate->stride + row0,
                                        j->up->out + c * j->up->stride + row0, row1 - row0);
 }
 
@@ -235,9 +235,14 @@ static void attend_chunk(void *ctx, size_t chunk, int worker)
     for (size_t i = chunk * j->n_chunk; i < min_size(j->n_items, (chunk + 1) * j->n_chunk); i++) {
         size_t head = i / j->n, t = i % j->n, kv = head / share * head_dim;
         size_t at = t * q_dim + head * head_dim;
-        m->kernels->attention(j->query + at, j->keys + kv, j->values + kv, kv_dim, head_dim,
-                              j->first + t + 1, m->traits.attention_scale, scores,
-                              j->f->attended + at);
+        struct attention a = {.q = j->query + at,
+                              .k = j->keys + kv,
+                              .v = j->values + kv,
+                              .stride = kv_dim,
+                              .head_dim = head_dim,
+                              .n_kv = j->first + t + 1,
+                              .scale = m->traits.attention_scale};
+        m->kernels->attention(&a, scores, j->f->attended + at);
     }
 }
 

@@ -62,9 +62,9 @@ static void attention(struct check *c, size_t head_dim, size_t n_kv, size_t gap,
     for (int t = 0; t < 2; t++) {
         guarded_open(&scores[t], n_kv * sizeof(float), 4);
         guarded_open(&y[t], head_dim * sizeof(float), 4);
-        (t ? c->ref : c->got)
-            ->attention(q, (float *)k.p, (float *)v.p, stride, head_dim, n_kv, scale,
-                        (float *)scores[t].p, (float *)y[t].p);
+        const struct attention a = {q, (float *)k.p, (float *)v.p, stride, head_dim, n_kv, scale, 0,
+                                    0};
+        (t ? c->ref : c->got)->attention(&a, (float *)scores[t].p, (float *)y[t].p);
     }
     check_same(c, (float *)y[0].p, (float *)y[1].p, head_dim, what);
     if (sharpness <= 10)

@@ -81,8 +81,8 @@ static void silu_mul(struct check *c, const float *gate, size_t n)
     struct twin y;
     fill_floats(&c->rng, FILL_PLAIN, up, n);
     twin_open(&y, gate, n);
-    c->got->silu_mul((float *)y.got.p, up, n);
-    c->ref->silu_mul((float *)y.want.p, up, n);
+    c->got->gate_mul(ACTIVATION_SILU, (float *)y.got.p, up, n);
+    c->ref->gate_mul(ACTIVATION_SILU, (float *)y.want.p, up, n);
     twin_close(&y, c, n, "silu_mul");
 }
 
@@ -94,7 +94,7 @@ static void silu_accuracy(struct check *c)
     for (float at = -87; at < 100; at += 0.0013f) {
         for (int j = 0; j < 8; j++)
             y[j] = x[j] = at + (float)j * 0.00017f;
-        c->got->silu_mul(y, one, 8);
+        c->got->gate_mul(ACTIVATION_SILU, y, one, 8);
         for (int j = 0; j < 8; j++) {
             double want = (double)x[j] / (1 + exp(-(double)x[j]));
             float near = fabsf((float)want);
@@ -113,7 +113,7 @@ static void silu_accuracy(struct check *c)
                 {-0.0f, -0.0f},       {NAN, NAN},      {1e-40f, 5e-41f}};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         float v = ends[i].x;
-        c->got->silu_mul(&v, one, 1);
+        c->got->gate_mul(ACTIVATION_SILU, &v, one, 1);
         if (!same_float(v, ends[i].want))
             check_fail(c, "silu(%g) is %g, expected %g", (double)ends[i].x, (double)v,
                        (double)ends[i].want);
