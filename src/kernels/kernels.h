@@ -55,8 +55,8 @@ struct q8_block {
  *   is x; x * fma(GELU_T3, x * x, GELU_T1); 1.702 * x. Within 4 ulp of x * sigmoid(t) for t >= -87;
  *   -0 below -87.3 (truth: above -1.1e-36). t has its own rounding: 3 ulp, which becomes 3 |t| ulp
  *   of the result where t < 0; 8e-8 |x| at most.
- * - GELU_ERF: x * (1 + erf(x / sqrt 2)) / 2, as x * Q or x - x * Q, Q the share of the normal
- *   distribution above |x| (activation.h). Within 6 ulp for x >= -13.1; -0 below -13.3.
+ * - GELU_ERF: x * (1 + erf(x / sqrt 2)) / 2, as x * Q or x * (1 - Q), Q the share of the
+ *   normal distribution above |x| (activation.h). Within 6 ulp for x >= -13.1; -0 below -13.3.
  * - RELU: 0 for x < 0; RELU2: its square.
  * Of -infinity all but the last two give NaN, as the product 0 * infinity in their formula does. */
 enum activation {

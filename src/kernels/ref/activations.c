@@ -72,8 +72,8 @@ static float gelu_erf(float x)
     g = fmaf(g, t, GELU_2);
     g = fmaf(g, t, GELU_1);
     g = fmaf(g, t, GELU_0);
-    float part = x * (e * g);
-    return x < 0 ? part : x - part;
+    float above = e * g;
+    return x * (x < 0 ? above : 1.0f - above);
 }
 
 static float activated(enum activation a, float x)

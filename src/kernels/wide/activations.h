@@ -81,8 +81,8 @@ wide_inline struct v8f gelu_erf(struct v8f x)
     g = v8f_fma(g, t, v8f_set1(GELU_2));
     g = v8f_fma(g, t, v8f_set1(GELU_1));
     g = v8f_fma(g, t, v8f_set1(GELU_0));
-    struct v8f part = v8f_mul(x, v8f_mul(e, g));
-    return v8f_if_less(x, v8f_zero(), part, v8f_sub(x, part));
+    struct v8f above = v8f_mul(e, g), below = v8f_sub(v8f_set1(1.0f), above);
+    return v8f_mul(x, v8f_if_less(x, v8f_zero(), above, below));
 }
 
 wide_inline struct v8f activated(enum activation a, struct v8f x)
