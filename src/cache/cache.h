@@ -140,7 +140,7 @@ int cache_verify(const char *hub_folder, const char *repository,
                  void *ctx, size_t *bad, struct err *e);
 
 /* Removes models--ORG--NAME and its locks, never following a link; *freed: bytes. ERR_NOTFOUND: no
- * such repository; ERR_USAGE: a download into it is under way. */
+ * such repository; ERR_IO: a download into it is under way. */
 int cache_remove(const char *hub_folder, const char *repository, uint64_t *freed, struct err *e);
 
 #endif
