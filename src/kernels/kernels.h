@@ -50,6 +50,35 @@ struct q8_block {
     int8_t q[32]; /* x * (127 / max|x|) to nearest, ties to even, in [-127, 127] */
 };
 
+/* Activation functions; e is exp(-|t|) of exp.h.
+ * - SILU, GELU_TANH, GELU_QUICK: x * sigmoid(t), as x / (1 + e), or (x * e) / (1 + e) for t < 0; t
+ *   is x; x * fma(GELU_T3, x * x, GELU_T1); 1.702 * x. Within 4 ulp of x * sigmoid(t) for t >= -87;
+ *   -0 below -87.3 (truth: above -1.1e-36). t has its own rounding: 3 ulp, which becomes 3 |t| ulp
+ *   of the result where t < 0; 8e-8 |x| at most.
+ * - GELU_ERF: x * (1 + erf(x / sqrt 2)) / 2, as x * Q or x * (1 - Q), Q the share of the
+ *   normal distribution above |x| (activation.h). Within 6 ulp for x >= -13.1; -0 below -13.3.
+ * - RELU: 0 for x < 0; RELU2: its square.
+ * Of -infinity all but the last two give NaN, as the product 0 * infinity in their formula does. */
+enum activation {
+    ACTIVATION_SILU,
+    ACTIVATION_GELU_TANH, /* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2 */
+    ACTIVATION_GELU_ERF,
+    ACTIVATION_GELU_QUICK,
+    ACTIVATION_RELU,
+    ACTIVATION_RELU2,
+};
+
+/* Attention of one query head over n_kv positions. Position p of this KV head begins at
+ * k + p * stride and v + p * stride (floats). */
+struct attention {
+    const float *q; /* [head_dim] */
+    const float *k, *v;
+    size_t stride, head_dim, n_kv;
+    float scale;
+    float softcap; /* 0: none */
+    float slope;   /* ALiBi: slope * p is added to the score of position p; 0: none */
+};
+
 /* One ISA's kernels. Lengths k are in elements: multiples of the weight type's block (and of 32 for
  * q8 paths). Weights (row, w) may lie at any address, floats and blocks at multiples of 4; nothing
  * may alias but x == y where said. A length, row range or n of 0 is fine. */
@@ -78,30 +107,50 @@ struct kernels {
                    size_t row1, const struct q8_block *x, size_t n, float *out, size_t out_stride);
 
     /* y = (x * r) * weight with r = (float)(1 / sqrt(mean(x^2) + eps)); x == y is fine. Squares,
-     * mean and root are double; element i goes to lane i mod 8, lanes are folded. exact. n > 0. */
+     * mean and root are double; element i goes to lane i mod 8, lanes are folded. weight NULL: all
+     * ones. exact. n > 0. */
     void (*rms_norm)(const float *x, const float *weight, float eps, float *y, size_t n);
+
+    /* y = (x - mean) * r, then * weight, then + bias, each step rounded, with
+     * r = (float)(1 / sqrt(mean((x - mean)^2) + eps)); x == y is fine. Both means, x - mean and the
+     * root are double; lanes as in rms_norm, of squares by fma. weight, bias: NULL leaves out the
+     * step. exact. n > 0. */
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y,
+                       size_t n);
 
     /* y[i] += x[i]. exact. */
     void (*add)(float *y, const float *x, size_t n);
 
-    /* gate[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + exp(-x)), as x / (1 + e) or
-     * (x * e) / (1 + e) for x < 0, with e = exp(-|x|). silu within 4 ulp of the true value for
-     * x >= -87; -0 below -87.3 (truth: above -1.1e-36). exact. exp: exp.h. */
-    void (*silu_mul)(float *gate, const float *up, size_t n);
+    /* y[i] = fma(a, x[i], y[i]). exact. */
+    void (*add_scaled)(float *y, const float *x, float a, size_t n);
+
+    /* x[i] *= a. exact. */
+    void (*scale)(float *x, float a, size_t n);
+
+    /* x[i] into [-limit, limit], limit >= 0; a NaN stays one. exact. */
+    void (*clamp)(float *x, float limit, size_t n);
+
+    /* x[i] = cap * tanh(x[i] / cap), cap > 0; tanh within 3 ulp. exact. tanh: activation.h. */
+    void (*softcap)(float *x, float cap, size_t n);
+
+    /* x[i] = a(x[i]). A NaN stays one. exact. See enum activation. */
+    void (*activate)(enum activation a, float *x, size_t n);
+
+    /* gate[i] = a(gate[i]) * up[i]. exact. */
+    void (*gate_mul)(enum activation a, float *gate, const float *up, size_t n);
 
     /* Rotates pairs of one head by the angle whose cosine and sine are given, n_rot/2 each.
      * interleaved: pairs (2i, 2i+1) as GGUF's llama has them; else (i, i + n_rot/2). a, b ->
      * a * cos - b * sin, a * sin + b * cos, each operation rounded. n_rot even. exact. */
     void (*rope)(float *x, const float *cos_t, const float *sin_t, size_t n_rot, bool interleaved);
 
-    /* Attention of one query head over n_kv positions: y = softmax(scale * q·k) v, [head_dim].
-     * keys/values: position p of this KV head begins at k + p * stride (floats). scores: scratch of
-     * n_kv floats. n_kv > 0. exact:
-     *   score[p] = dot(q, k[p]) * scale, as mul_f32 sums; e[p] = exp(score[p] - max score), 0 below
-     *   exp(-87.3); sum of e in eight lanes, p to lane p mod 8, folded;
+    /* y = softmax(score) v, [head_dim]. scores: scratch of n_kv floats. n_kv > 0. exact:
+     *   score[p] = dot(q, k[p]) * scale, as mul_f32 sums; with a softcap that of `softcap`; with a
+     *   slope fma(slope, (float)p, score[p]);
+     *   e[p] = exp(score[p] - max score), 0 below exp(-87.3); sum of e in eight lanes, p to lane
+     *   p mod 8, folded;
      *   y[i] = (v[0][i] * e[0] + v[1][i] * e[1] + …) / sum, fma by fma in the order of p from 0. */
-    void (*attention)(const float *q, const float *k, const float *v, size_t stride,
-                      size_t head_dim, size_t n_kv, float scale, float *scores, float *y);
+    void (*attention)(const struct attention *a, float *scores, float *y);
 };
 
 /* True for the types that mul_q8 takes: Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K. */

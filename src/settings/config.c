@@ -9,6 +9,12 @@
 static const char *const source_names[] = {
     [FROM_DEFAULT] = "default", [FROM_ENVIRONMENT] = "environment", [FROM_FLAG] = "flag"};
 
+/* True where a model may have a default of its own, which then counts. */
+static bool model_may_say(const struct settings *s, enum setting_id id)
+{
+    return settings_table[id].model_first && s->table[id].source == FROM_DEFAULT;
+}
+
 /* What is shown in place of a value that will not be used; NULL: the value holds. */
 static const char *stand_in(const struct settings *s, enum setting_id id)
 {
@@ -64,8 +70,9 @@ static void write_table(struct buf *out, const struct settings *s)
         size_t value = utf8_length(buf_view(&shown));
         buf_printf(out, "%-*s  ", (int)names, settings_table[id].env);
         buf_append(out, &shown);
-        buf_printf(out, "%*s  %s\n", value < values ? (int)(values - value) : 0, "",
-                   source_names[s->table[id].source]);
+        buf_printf(out, "%*s  %s%s\n", value < values ? (int)(values - value) : 0, "",
+                   source_names[s->table[id].source],
+                   model_may_say(s, (enum setting_id)id) ? ", or the model's own" : "");
     }
     buf_release(&shown);
 }
@@ -108,6 +115,10 @@ static void write_json(struct buf *out, const struct settings *s)
             write_value(&w, row, &s->table[id].value);
         json_write_key(&w, "source");
         json_write_str(&w, source_names[s->table[id].source]);
+        if (model_may_say(s, (enum setting_id)id)) {
+            json_write_key(&w, "model_first");
+            json_write_bool(&w, true);
+        }
         json_write_object_end(&w);
     }
     json_write_array_end(&w);

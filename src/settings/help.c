@@ -70,9 +70,9 @@ static void put_row(struct buf *out, const struct buf *left, const struct buf *r
     put_wrapped(out, HELP_COLUMN, HELP_COLUMN, buf_view(right));
 }
 
-/* " [LLM_TEMPERATURE: 0 to 100; default 0.7]" */
+/* " [LLM_TEMPERATURE: 0 to 100; default: the model's own, else 0.7]" */
 static void put_bounds(struct buf *right, const char *env, const struct value_rule *rule,
-                       const char *fallback)
+                       const char *fallback, bool model_first)
 {
     struct buf b;
     buf_init(&b, 4096);
@@ -85,7 +85,7 @@ static void put_bounds(struct buf *right, const char *env, const struct value_ru
     }
     if (fallback && *fallback) {
         buf_str(&b, b.n ? "; " : "");
-        buf_printf(&b, "default %s", fallback);
+        buf_printf(&b, "default%s %s", model_first ? ": the model's own, else" : "", fallback);
     }
     if (b.n || b.failed) {
         buf_str(right, " [");
@@ -109,7 +109,7 @@ static void put_options(struct buf *out, const struct command_spec *spec)
         if (o->type != OPTION_FLAG)
             buf_printf(&left, " %s", o->value ? o->value : "VALUE");
         buf_str(&right, o->help);
-        put_bounds(&right, NULL, &rule, o->fallback);
+        put_bounds(&right, NULL, &rule, o->fallback, false);
         put_row(out, &left, &right);
     }
     buf_clear(&left);
@@ -154,7 +154,8 @@ static void put_settings(struct buf *out, const struct command_spec *spec)
         if (row->alias)
             buf_printf(&right, "; also --%s", row->flag);
         bool own = spec->private_broker && id == SET_MQTT_BROKER;
-        put_bounds(&right, row->env, &row->rule, own ? "a private broker" : row->fallback);
+        put_bounds(&right, row->env, &row->rule, own ? "a private broker" : row->fallback,
+                   row->model_first);
         put_row(out, &left, &right);
     }
     buf_release(&left);

@@ -47,9 +47,15 @@ enum setting_id {
                            0.001..86400; --interval too */
     SET_RATE,           /* TELEMETRY_RATE, messages a second and device, 0 (by interval) or
                            0.00001..1000; --rate too; not together with SET_INTERVAL */
-    SET_HF_HOME,        /* path, empty: ~/.cache/huggingface */
-    SET_WATTLE_SYSROOT, /* path, / */
-    SET_WATTLE_ISA,     /* c avx2 neon, empty: best */
+    SET_HF_HOME,        /* path, empty: $XDG_CACHE_HOME/huggingface, ~/.cache/huggingface */
+    SET_HF_HUB_CACHE,   /* path, empty: HF_HOME/hub */
+    SET_HF_TOKEN,       /* text, empty, secret */
+    SET_HF_TOKEN_PATH,  /* path, empty: HF_HOME/token */
+    SET_HF_ENDPOINT,    /* text, https://huggingface.co */
+    SET_HF_HUB_OFFLINE, /* bool, false */
+    SET_HF_HUB_DOWNLOAD_TIMEOUT, /* float 0.1..86400, 10 s */
+    SET_WATTLE_SYSROOT,          /* path, / */
+    SET_WATTLE_ISA,              /* c avx2 neon, empty: best */
     SET_N
 };
 

@@ -14,6 +14,7 @@ struct setting {
     const char *fallback; /* the default as text */
     const char *help;     /* one line; ranges and defaults are added to it */
     struct value_rule rule;
+    bool model_first; /* what the model's publisher says comes before our default */
 };
 
 extern const struct setting settings_table[SET_N];

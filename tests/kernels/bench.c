@@ -186,7 +186,7 @@ static void run_silu_mul(void *arg)
 {
     struct rows *r = arg;
     memcpy(r->c, r->a, ROW * sizeof *r->c);
-    r->t->silu_mul(r->c, r->b, ROW);
+    r->t->gate_mul(ACTIVATION_SILU, r->c, r->b, ROW);
 }
 
 static void run_rope(void *arg)
@@ -198,7 +198,8 @@ static void run_rope(void *arg)
 static void run_attention(void *arg)
 {
     struct rows *r = arg;
-    r->t->attention(r->a, r->a, r->b, DIM, DIM, KV, 0.125f, r->c, r->c + KV);
+    struct attention a = {r->a, r->a, r->b, DIM, DIM, KV, 0.125f, 0, 0};
+    r->t->attention(&a, r->c, r->c + KV);
 }
 
 static void bench_rows(const struct kernels *t, struct rng *rng)

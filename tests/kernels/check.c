@@ -75,6 +75,27 @@ void check_same(struct check *c, const float *got, const float *want, size_t n, 
         }
 }
 
+const size_t lengths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,   10,  11, 12,
+                          13, 14, 15, 16, 17, 31, 33, 64, 127, 576, 599};
+const size_t n_lengths = sizeof lengths / sizeof *lengths;
+
+void twin_open(struct twin *t, const float *values, size_t n)
+{
+    guarded_open(&t->got, n * sizeof(float), 4);
+    guarded_open(&t->want, n * sizeof(float), 8);
+    if (values) {
+        memcpy(t->got.p, values, n * sizeof(float));
+        memcpy(t->want.p, values, n * sizeof(float));
+    }
+}
+
+void twin_close(struct twin *t, struct check *c, size_t n, const char *what)
+{
+    check_same(c, (float *)t->got.p, (float *)t->want.p, n, what);
+    guarded_close(&t->got, c, what);
+    guarded_close(&t->want, c, what);
+}
+
 static int usage(void)
 {
     fprintf(stderr, "usage: check [--bench] [--isa NAME] [--seed N]\n");
@@ -115,6 +136,7 @@ int main(int argc, char **argv)
         check_convert(&c);
         check_mul(&c);
         check_rows(&c);
+        check_activations(&c);
         check_attention(&c);
         printf("%s: %ld values compared, %d failures (seed %llu)\n", c.got->isa, c.compared,
                c.failures, (unsigned long long)seed);

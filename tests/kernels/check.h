@@ -35,6 +35,21 @@ bool same_float(float a, float b);
 /* Compares n floats; what says where we are. */
 void check_same(struct check *c, const float *got, const float *want, size_t n, const char *what);
 
+/* The same numbers in two guarded buffers, one for each table. */
+struct twin {
+    struct guarded got, want;
+};
+
+/* values NULL: left poisoned. */
+void twin_open(struct twin *t, const float *values, size_t n);
+/* Compares and frees both. */
+void twin_close(struct twin *t, struct check *c, size_t n, const char *what);
+
+/* Lengths of rows that leave every tail. */
+enum { CHECK_LENGTH_MAX = 600 };
+extern const size_t lengths[]; /* n_lengths of them */
+extern const size_t n_lengths;
+
 /* What data looks like. */
 enum fill {
     FILL_PLAIN, /* like a model's */
@@ -52,7 +67,8 @@ extern const size_t n_types;
 
 void check_convert(struct check *c); /* dequant, quantize_q8 */
 void check_mul(struct check *c);     /* mul_f32, mul_q8 */
-void check_rows(struct check *c);    /* rms_norm, add, silu_mul, rope */
+void check_rows(struct check *c);    /* norms, sums, rope */
+void check_activations(struct check *c);
 void check_attention(struct check *c);
 
 /* Speeds of one table, beside what this machine can read and multiply. */

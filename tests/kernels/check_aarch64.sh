@@ -19,6 +19,6 @@ $gcc -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -ffp-contract=off -fno-m
     -I"$src" -I"$tests" -static -o "$out" \
     "$src"/kernels/types.c "$src"/kernels/kernels.c "$src"/kernels/ref/table.c \
     "$src"/kernels/ref/blocks.c "$src"/kernels/ref/mul.c "$src"/kernels/ref/rows.c \
-    "$src"/kernels/arm/levels.c "$src"/kernels/arm/neon.c "$tests"/*.c "$src"/base/*.c \
+    "$src"/kernels/ref/activations.c "$src"/kernels/arm/levels.c "$src"/kernels/arm/neon.c "$tests"/*.c "$src"/base/*.c \
     -lm -lpthread
 $qemu "$out"

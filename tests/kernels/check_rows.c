@@ -1,62 +1,78 @@
 /* SPDX-License-Identifier: MIT */
-/* rms_norm, add, silu_mul and rope. */
+/* Norms, sums and rope. */
 #include "check.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { N_MAX = 600 };
+enum { N_MAX = CHECK_LENGTH_MAX };
 
-static const size_t lengths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,   10,  11, 12,
-                                 13, 14, 15, 16, 17, 31, 33, 64, 127, 576, 599};
-
-/* The same numbers in two guarded buffers, one for each table. */
-struct twin {
-    struct guarded got, want;
-};
-
-static void twin_open(struct twin *t, const float *values, size_t n)
-{
-    guarded_open(&t->got, n * sizeof(float), 4);
-    guarded_open(&t->want, n * sizeof(float), 8);
-    if (values) {
-        memcpy(t->got.p, values, n * sizeof(float));
-        memcpy(t->want.p, values, n * sizeof(float));
-    }
-}
-
-static void twin_close(struct twin *t, struct check *c, size_t n, const char *what)
-{
-    check_same(c, (float *)t->got.p, (float *)t->want.p, n, what);
-    guarded_close(&t->got, c, what);
-    guarded_close(&t->want, c, what);
-}
-
-static void rms_norm(struct check *c, enum fill kind, size_t n)
+static void rms_norm(struct check *c, enum fill kind, size_t n, bool weighted)
 {
     float x[N_MAX], weight[N_MAX];
+    const float *w = weighted ? weight : NULL;
     struct twin y, in_place;
     char what[64];
 
-    snprintf(what, sizeof what, "rms_norm n=%zu fill=%d", n, (int)kind);
+    snprintf(what, sizeof what, "rms_norm n=%zu fill=%d weighted=%d", n, (int)kind, weighted);
     fill_floats(&c->rng, kind, x, n);
     fill_floats(&c->rng, FILL_PLAIN, weight, n);
     twin_open(&y, NULL, n);
     twin_open(&in_place, x, n);
-    c->got->rms_norm(x, weight, 1e-5f, (float *)y.got.p, n);
-    c->ref->rms_norm(x, weight, 1e-5f, (float *)y.want.p, n);
+    c->got->rms_norm(x, w, 1e-5f, (float *)y.got.p, n);
+    c->ref->rms_norm(x, w, 1e-5f, (float *)y.want.p, n);
     float *inside = (float *)in_place.got.p;
-    c->got->rms_norm(inside, weight, 1e-5f, inside, n);
+    c->got->rms_norm(inside, w, 1e-5f, inside, n);
     memcpy(in_place.want.p, y.want.p, n * sizeof(float));
 
     double mean = 0;
     for (size_t i = 0; i < n; i++)
         mean += (double)x[i] * (double)x[i] / (double)n;
     for (size_t i = 0; i < n; i++) {
-        double want = (double)x[i] / sqrt(mean + 1e-5) * (double)weight[i];
+        double want = (double)x[i] / sqrt(mean + 1e-5) * (w ? (double)w[i] : 1);
         if (!(fabs((double)((float *)y.got.p)[i] - want) <= 3e-7 * fabs(want) + 1e-44))
             check_fail(c, "%s: %.9g, expected %.9g", what, (double)((float *)y.got.p)[i], want);
+    }
+    twin_close(&y, c, n, what);
+    twin_close(&in_place, c, n, what);
+}
+
+/* offset: a mean that is large beside the spread, where single precision would lose it. */
+static void layer_norm(struct check *c, enum fill kind, size_t n, int parts, float offset)
+{
+    float x[N_MAX], weight[N_MAX], bias[N_MAX];
+    const float *w = parts & 1 ? weight : NULL, *b = parts & 2 ? bias : NULL;
+    struct twin y, in_place;
+    char what[80];
+
+    snprintf(what, sizeof what, "layer_norm n=%zu fill=%d parts=%d offset=%g", n, (int)kind, parts,
+             (double)offset);
+    fill_floats(&c->rng, kind, x, n);
+    fill_floats(&c->rng, FILL_PLAIN, weight, n);
+    fill_floats(&c->rng, FILL_PLAIN, bias, n);
+    for (size_t i = 0; i < n; i++)
+        x[i] += offset;
+    twin_open(&y, NULL, n);
+    twin_open(&in_place, x, n);
+    c->got->layer_norm(x, w, b, 1e-5f, (float *)y.got.p, n);
+    c->ref->layer_norm(x, w, b, 1e-5f, (float *)y.want.p, n);
+    float *inside = (float *)in_place.got.p;
+    c->got->layer_norm(inside, w, b, 1e-5f, inside, n);
+    memcpy(in_place.want.p, y.want.p, n * sizeof(float));
+
+    double mean = 0, square = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += (double)x[i];
+    mean /= (double)n;
+    for (size_t i = 0; i < n; i++)
+        square += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+    for (size_t i = 0; i < n && kind != FILL_WILD; i++) {
+        double main = ((double)x[i] - mean) / sqrt(square + 1e-5) * (w ? (double)w[i] : 1);
+        double add = b ? (double)b[i] : 0, got = (double)((float *)y.got.p)[i];
+        if (!(fabs(got - main - add) <=
+              3e-7 * (fabs(main) + fabs(add)) + 1e-10 * (double)fabsf(offset)))
+            check_fail(c, "%s: %.9g, expected %.9g", what, got, main + add);
     }
     twin_close(&y, c, n, what);
     twin_close(&in_place, c, n, what);
@@ -75,49 +91,36 @@ static void add(struct check *c, enum fill kind, size_t n)
     twin_close(&y, c, n, "add");
 }
 
-static void silu_mul(struct check *c, const float *gate, size_t n)
+/* scale, add_scaled and clamp against their one line of definition. */
+static void simple(struct check *c, enum fill kind, size_t n)
 {
-    float up[N_MAX];
+    float x[N_MAX], start[N_MAX];
     struct twin y;
-    fill_floats(&c->rng, FILL_PLAIN, up, n);
-    twin_open(&y, gate, n);
-    c->got->silu_mul((float *)y.got.p, up, n);
-    c->ref->silu_mul((float *)y.want.p, up, n);
-    twin_close(&y, c, n, "silu_mul");
-}
+    const float a = 0.7f, limit = 0.5f;
 
-/* silu itself (times 1) over the whole range, in units of the last place of the true value. */
-static void silu_accuracy(struct check *c)
-{
-    float x[8], y[8], one[8] = {1, 1, 1, 1, 1, 1, 1, 1};
-    double worst = 0;
-    for (float at = -87; at < 100; at += 0.0013f) {
-        for (int j = 0; j < 8; j++)
-            y[j] = x[j] = at + (float)j * 0.00017f;
-        c->got->silu_mul(y, one, 8);
-        for (int j = 0; j < 8; j++) {
-            double want = (double)x[j] / (1 + exp(-(double)x[j]));
-            float near = fabsf((float)want);
-            double ulp = (double)(nextafterf(near, INFINITY) - near);
-            worst = fmax(worst, fabs((double)y[j] - want) / ulp);
-        }
-    }
-    c->compared += 8 * 143847;
-    if (!(worst <= 4))
-        check_fail(c, "silu: off by %.2f ulp, promised 4", worst);
+    fill_floats(&c->rng, kind, x, n);
+    fill_floats(&c->rng, kind, start, n);
+    twin_open(&y, start, n);
+    c->got->scale((float *)y.got.p, a, n);
+    for (size_t i = 0; i < n; i++)
+        ((float *)y.want.p)[i] = start[i] * a;
+    twin_close(&y, c, n, "scale");
 
-    static const struct {
-        float x, want;
-    } ends[] = {{-88, -0.0f},         {-1e30f, -0.0f}, {-INFINITY, NAN},
-                {INFINITY, INFINITY}, {1e30f, 1e30f},  {0, 0},
-                {-0.0f, -0.0f},       {NAN, NAN},      {1e-40f, 5e-41f}};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        float v = ends[i].x;
-        c->got->silu_mul(&v, one, 1);
-        if (!same_float(v, ends[i].want))
-            check_fail(c, "silu(%g) is %g, expected %g", (double)ends[i].x, (double)v,
-                       (double)ends[i].want);
+    twin_open(&y, start, n);
+    c->got->add_scaled((float *)y.got.p, x, a, n);
+    for (size_t i = 0; i < n; i++)
+        ((float *)y.want.p)[i] = fmaf(a, x[i], start[i]);
+    twin_close(&y, c, n, "add_scaled");
+
+    start[0] = NAN;
+    start[n - 1] = n > 1 ? -INFINITY : NAN;
+    twin_open(&y, start, n);
+    c->got->clamp((float *)y.got.p, limit, n);
+    for (size_t i = 0; i < n; i++) {
+        float v = start[i];
+        ((float *)y.want.p)[i] = isnan(v) ? v : v > limit ? limit : v < -limit ? -limit : v;
     }
+    twin_close(&y, c, n, "clamp");
 }
 
 static void rope(struct check *c, enum fill kind, size_t n_rot, bool interleaved)
@@ -150,21 +153,20 @@ static void rope(struct check *c, enum fill kind, size_t n_rot, bool interleaved
 
 void check_rows(struct check *c)
 {
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+    for (size_t i = 0; i < n_lengths; i++)
         for (int kind = 0; kind < FILL_KINDS; kind++) {
-            float gate[N_MAX];
-            rms_norm(c, (enum fill)kind, lengths[i]);
+            rms_norm(c, (enum fill)kind, lengths[i], true);
+            rms_norm(c, (enum fill)kind, lengths[i], false);
+            for (int parts = 0; parts < 4; parts++) {
+                layer_norm(c, (enum fill)kind, lengths[i], parts, 0);
+                layer_norm(c, (enum fill)kind, lengths[i], parts, 1000);
+            }
             add(c, (enum fill)kind, lengths[i]);
-            fill_floats(&c->rng, (enum fill)kind, gate, lengths[i]);
-            silu_mul(c, gate, lengths[i]);
-            for (size_t j = 0; j < lengths[i]; j++)
-                gate[j] = (float)(rng_unit(&c->rng) * 200 - 100);
-            silu_mul(c, gate, lengths[i]);
+            simple(c, (enum fill)kind, lengths[i]);
         }
     for (size_t n_rot = 0; n_rot <= 130; n_rot += 2)
         for (int kind = 0; kind < FILL_KINDS; kind++) {
             rope(c, (enum fill)kind, n_rot, false);
             rope(c, (enum fill)kind, n_rot, true);
         }
-    silu_accuracy(c);
 }

@@ -148,14 +148,56 @@ static void test_files_and_folders(void **state)
     expect_error(at("files/two"), NULL, ERR_NOTFOUND, "has 2 .gguf files");
     expect_error(at("files/two"), NULL, ERR_NOTFOUND, "'a.gguf'");
     put_str(at("files/st/model.safetensors"), "");
-    expect_error(at("files/st"), NULL, ERR_UNSUPPORTED, ".safetensors");
+    expect_error(at("files/st"), NULL, ERR_NOTFOUND, "no config.json");
     put_str(at("files/none/config.json"), "");
     expect_error(at("files/none"), NULL, ERR_NOTFOUND, "has no .gguf file");
+    put_str(at("files/pickle/pytorch_model.bin"), "");
+    expect_error(at("files/pickle"), NULL, ERR_UNSUPPORTED, "Python pickles");
     put_link(at("files/broken/m.gguf"), "gone");
     expect_error(at("files/broken"), NULL, ERR_NOTFOUND, "leads to 'gone', which is missing");
     /* a folder of that name is no file */
     assert_int_equal(mkdir(at("files/none/x.gguf"), 0755), 0);
     expect_error(at("files/none"), NULL, ERR_NOTFOUND, "has no .gguf file");
+}
+
+/* Folders in Hugging Face layout, and models in several files. */
+static void test_sets_and_layouts(void **state)
+{
+    (void)state;
+    char folder[1000], file[1000];
+    snprintf(folder, sizeof folder, "%s", at("sets/hf"));
+    put_str(at("sets/hf/config.json"), "{}");
+    put_str(at("sets/hf/model-00001-of-00002.safetensors"), "");
+    expect_error(folder, NULL, ERR_NOTFOUND, "has 1 of the 2 parts 'model-…");
+    put_str(at("sets/hf/model-00002-of-00002.safetensors"), "");
+    expect_found(folder, NULL, NULL, folder);
+    put_str(at("sets/hf/model.gguf"), "");
+    expect_found(folder, NULL, NULL, folder);
+    put_link(at("sets/hf/tokenizer.json"), "../../blobs/gone");
+    expect_error(folder, NULL, ERR_NOTFOUND, "tokenizer.json' leads to '../../blobs/gone'");
+
+    snprintf(file, sizeof file, "%s", at("sets/hf/model.safetensors"));
+    put_str(file, "");
+    expect_found(file, NULL, NULL, file);
+
+    snprintf(folder, sizeof folder, "%s", at("sets/split"));
+    put_str(at("sets/split/m-00002-of-00002.gguf"), "");
+    expect_error(folder, NULL, ERR_NOTFOUND, "has 1 of the 2 parts 'm-…");
+    put_str(at("sets/split/m-00001-of-00002.gguf"), "");
+    put_str(at("sets/split/mmproj-f16.gguf"), "");
+    expect_found(folder, NULL, NULL, at("sets/split/m-00001-of-00002.gguf"));
+    put_str(at("sets/split/n-00001-of-00002.gguf"), "");
+    expect_error(folder, NULL, ERR_NOTFOUND, "has 2 .gguf files");
+    /* no sets: a number that is past its end, none, too many */
+    put_str(at("sets/odd/m-00003-of-00002.gguf"), "");
+    expect_found(at("sets/odd"), NULL, NULL, at("sets/odd/m-00003-of-00002.gguf"));
+    put_str(at("sets/many/m-00001-of-99999.gguf"), "");
+    expect_found(at("sets/many"), NULL, NULL, at("sets/many/m-00001-of-99999.gguf"));
+
+    put_str(at("sets/deep/Q8_0/m.gguf"), "");
+    expect_found(at("sets/deep"), NULL, NULL, at("sets/deep/Q8_0/m.gguf"));
+    put_str(at("sets/deep/Q4_0/m.gguf"), "");
+    expect_error(at("sets/deep"), NULL, ERR_NOTFOUND, "has no .gguf file");
 }
 
 #define REVISION "0123456789abcdef0123456789abcdef01234567"
@@ -214,6 +256,15 @@ static void test_hub_layouts(void **state)
     expect_error("a/b", hf_home, ERR_LIMIT, "refs/main");
     buf_release(&large);
 
+    /* a branch, a tag with slashes, a commit; what is not there */
+    put_str(at("hf/hub/models--a--b/refs/dev"), "r1\r\n");
+    put_str(at("hf/hub/models--a--b/refs/refs/pr/1"), "r2");
+    expect_found("a/b@dev", hf_home, NULL, at("hf/hub/models--a--b/snapshots/r1/m.gguf"));
+    expect_found("a/b@refs/pr/1", hf_home, NULL, at("hf/hub/models--a--b/snapshots/r2/n.gguf"));
+    expect_found("a/b@r1", hf_home, NULL, at("hf/hub/models--a--b/snapshots/r1/m.gguf"));
+    expect_error("a/b@r9", hf_home, ERR_NOTFOUND, "names revision 'r9'");
+    expect_error("a/b@x/y", hf_home, ERR_NOTFOUND, "no refs/x/y");
+
     /* the default place, and a model with a bare name */
     expect_error("gpt2", at("home2"), ERR_NOTFOUND, "home2/hub/models--gpt2' exists");
     struct buf b;
@@ -236,8 +287,9 @@ static void test_names_outside(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "../x", "a/../b", "a/..", "/absent", "/a/b",  "a/b/c",     "a//b", "/",   "a/",
-        "./a",  "~/a",    "a--b", "a/b\xff", "a/b c", ".hidden/x", "x/.b", "a\nb"};
+        "../x", "a/../b", "a/..",     "/absent",    "/a/b",    "a/b/c",   "a//b",      "/",
+        "a/",   "./a",    "~/a",      "a--b",       "a/b\xff", "a/b c",   ".hidden/x", "x/.b",
+        "a\nb", "a/b@",   "a/b@../x", "a/b@x/../y", "a/b@/x",  "a/b@x@y", "a\\b",      "@x"};
     put_str(at("out/hub/models--a--b/snapshots/r/m.gguf"), "");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i], "/") == 0) {
@@ -251,8 +303,11 @@ static void test_names_outside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files_and_folders), cmocka_unit_test(test_hub_reference_with_newline),
-        cmocka_unit_test(test_hub_broken_link),   cmocka_unit_test(test_hub_layouts),
+        cmocka_unit_test(test_files_and_folders),
+        cmocka_unit_test(test_sets_and_layouts),
+        cmocka_unit_test(test_hub_reference_with_newline),
+        cmocka_unit_test(test_hub_broken_link),
+        cmocka_unit_test(test_hub_layouts),
         cmocka_unit_test(test_names_outside),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

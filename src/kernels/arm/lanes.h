@@ -177,14 +177,53 @@ wide_inline struct v8d v8d_zero(void)
     return (struct v8d){{zero, zero, zero, zero}};
 }
 
+wide_inline struct v8d v8d_from_floats(struct v8f x)
+{
+    return (struct v8d){{vcvt_f64_f32(vget_low_f32(x.low)), vcvt_high_f64_f32(x.low),
+                         vcvt_f64_f32(vget_low_f32(x.high)), vcvt_high_f64_f32(x.high)}};
+}
+
 wide_inline struct v8d v8d_add_square(struct v8d acc, struct v8f x)
 {
-    const float64x2_t d[4] = {vcvt_f64_f32(vget_low_f32(x.low)), vcvt_high_f64_f32(x.low),
-                              vcvt_f64_f32(vget_low_f32(x.high)), vcvt_high_f64_f32(x.high)};
+    const struct v8d d = v8d_from_floats(x);
 #pragma GCC unroll 16
     for (int i = 0; i < 4; i++)
-        acc.v[i] = vfmaq_f64(acc.v[i], d[i], d[i]);
+        acc.v[i] = vfmaq_f64(acc.v[i], d.v[i], d.v[i]);
     return acc;
+}
+
+wide_inline struct v8d v8d_add_floats(struct v8d acc, struct v8f x)
+{
+    const struct v8d d = v8d_from_floats(x);
+#pragma GCC unroll 16
+    for (int i = 0; i < 4; i++)
+        acc.v[i] = vaddq_f64(acc.v[i], d.v[i]);
+    return acc;
+}
+
+/* x - b in double. */
+wide_inline struct v8d v8d_distance(struct v8f x, double b)
+{
+    struct v8d d = v8d_from_floats(x);
+#pragma GCC unroll 16
+    for (int i = 0; i < 4; i++)
+        d.v[i] = vsubq_f64(d.v[i], vdupq_n_f64(b));
+    return d;
+}
+
+/* a * b + c, one rounding. */
+wide_inline struct v8d v8d_fma(struct v8d a, struct v8d b, struct v8d c)
+{
+#pragma GCC unroll 16
+    for (int i = 0; i < 4; i++)
+        c.v[i] = vfmaq_f64(c.v[i], a.v[i], b.v[i]);
+    return c;
+}
+
+wide_inline struct v8f v8f_from_doubles(struct v8d a)
+{
+    return (struct v8f){vcvt_high_f32_f64(vcvt_f32_f64(a.v[0]), a.v[1]),
+                        vcvt_high_f32_f64(vcvt_f32_f64(a.v[2]), a.v[3])};
 }
 
 wide_inline void v8d_store(double *p, struct v8d a)

@@ -22,8 +22,10 @@ float ref_fold(const float lane[8]);
 /* The dot product of k pairs in eight lanes. */
 float ref_dot(const float *a, const float *b, size_t k);
 
-/* exp(x) for x <= 0; see ref/rows.c. */
+/* exp(x) for x <= 0. */
 float ref_exp(float x);
+/* cap * tanh(x / cap) */
+float ref_capped(float x, float cap);
 
 void ref_dequant(uint32_t type, const void *row, float *y, size_t k);
 void ref_quantize_q8(const float *x, struct q8_block *q, size_t k);
@@ -33,10 +35,16 @@ void ref_mul_q8(uint32_t type, const void *w, size_t row_bytes, size_t k, size_t
                 const struct q8_block *x, size_t n, float *out, size_t out_stride);
 void ref_rms_norm(const float *x, const float *weight, float eps, float *y, size_t n);
 void ref_add(float *y, const float *x, size_t n);
-void ref_silu_mul(float *gate, const float *up, size_t n);
+void ref_layer_norm(const float *x, const float *weight, const float *bias, float eps, float *y,
+                    size_t n);
+void ref_add_scaled(float *y, const float *x, float a, size_t n);
+void ref_scale(float *x, float a, size_t n);
+void ref_clamp(float *x, float limit, size_t n);
+void ref_softcap(float *x, float cap, size_t n);
+void ref_activate(enum activation a, float *x, size_t n);
+void ref_gate_mul(enum activation a, float *gate, const float *up, size_t n);
 void ref_rope(float *x, const float *cos_t, const float *sin_t, size_t n_rot, bool interleaved);
-void ref_attention(const float *q, const float *k, const float *v, size_t stride, size_t head_dim,
-                   size_t n_kv, float scale, float *scores, float *y);
+void ref_attention(const struct attention *a, float *scores, float *y);
 
 extern const struct kernels kernels_ref;
 

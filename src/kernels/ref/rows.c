@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Row kernels in floats: norms, activations, rotation, attention; and the exponential they share.
- */
+/* Row kernels in floats: norms, sums, rotation, attention. */
 #include "kernels/ref/ref.h"
-
-#include "kernels/bits.h"
-#include "kernels/exp.h"
 
 #include <math.h>
 
-float ref_exp(float x)
+static double fold_doubles(const double lane[8])
 {
-    if (x < EXP_LOWEST)
-        return 0;
-    /* Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits of t. */
-    float t = fmaf(x, EXP_LOG2E, EXP_ROUND), n = t - EXP_ROUND;
-    float r = fmaf(n, -EXP_LN2_LOW, fmaf(n, -EXP_LN2_HIGH, x));
-    float p = EXP_C4;
-    p = fmaf(p, r, EXP_C3);
-    p = fmaf(p, r, EXP_C2);
-    p = fmaf(p, r, EXP_C1);
-    p = fmaf(p, r, EXP_C0);
-    p = fmaf(p, r * r, r) + 1.0f;
-    return p * float_from_bits((bits_from_float(t) << 23) + 0x3f800000);
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
 void ref_rms_norm(const float *x, const float *weight, float eps, float *y, size_t n)
@@ -29,11 +15,28 @@ void ref_rms_norm(const float *x, const float *weight, float eps, float *y, size
     double lane[8] = {0};
     for (size_t i = 0; i < n; i++)
         lane[i % 8] += (double)x[i] * (double)x[i];
-    double sum =
-        ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-    float r = (float)(1.0 / sqrt(sum / (double)n + (double)eps));
+    float r = (float)(1.0 / sqrt(fold_doubles(lane) / (double)n + (double)eps));
     for (size_t i = 0; i < n; i++)
-        y[i] = (x[i] * r) * weight[i];
+        y[i] = weight ? (x[i] * r) * weight[i] : x[i] * r;
+}
+
+void ref_layer_norm(const float *x, const float *weight, const float *bias, float eps, float *y,
+                    size_t n)
+{
+    double sum[8] = {0}, squares[8] = {0};
+    for (size_t i = 0; i < n; i++)
+        sum[i % 8] += (double)x[i];
+    double mean = fold_doubles(sum) / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)x[i] - mean;
+        squares[i % 8] = fma(d, d, squares[i % 8]);
+    }
+    float r = (float)(1.0 / sqrt(fold_doubles(squares) / (double)n + (double)eps));
+    for (size_t i = 0; i < n; i++) {
+        float v = (float)((double)x[i] - mean) * r;
+        v = weight ? v * weight[i] : v;
+        y[i] = bias ? v + bias[i] : v;
+    }
 }
 
 void ref_add(float *y, const float *x, size_t n)
@@ -42,13 +45,23 @@ void ref_add(float *y, const float *x, size_t n)
         y[i] += x[i];
 }
 
-void ref_silu_mul(float *gate, const float *up, size_t n)
+void ref_add_scaled(float *y, const float *x, float a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = fmaf(a, x[i], y[i]);
+}
+
+void ref_scale(float *x, float a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= a;
+}
+
+void ref_clamp(float *x, float limit, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        /* exp(-|x|) cannot overflow, where exp(-x) would for x < -88. */
-        float x = gate[i], e = ref_exp(-fabsf(x));
-        float top = x < 0 ? x * e : x;
-        gate[i] = top / (1.0f + e) * up[i];
+        float low = x[i] < -limit ? -limit : x[i];
+        x[i] = limit < low ? limit : low;
     }
 }
 
@@ -62,23 +75,27 @@ void ref_rope(float *x, const float *cos_t, const float *sin_t, size_t n_rot, bo
     }
 }
 
-void ref_attention(const float *q, const float *k, const float *v, size_t stride, size_t head_dim,
-                   size_t n_kv, float scale, float *scores, float *y)
+void ref_attention(const struct attention *a, float *scores, float *y)
 {
     float max = -INFINITY, lane[8] = {0};
-    for (size_t p = 0; p < n_kv; p++) {
-        scores[p] = ref_dot(q, k + p * stride, head_dim) * scale;
-        max = scores[p] > max ? scores[p] : max;
+    for (size_t p = 0; p < a->n_kv; p++) {
+        float s = ref_dot(a->q, a->k + p * a->stride, a->head_dim) * a->scale;
+        if (a->softcap != 0)
+            s = ref_capped(s, a->softcap);
+        if (a->slope != 0)
+            s = fmaf(a->slope, (float)p, s);
+        scores[p] = s;
+        max = s > max ? s : max;
     }
-    for (size_t p = 0; p < n_kv; p++) {
+    for (size_t p = 0; p < a->n_kv; p++) {
         scores[p] = ref_exp(scores[p] - max);
         lane[p % 8] += scores[p];
     }
     float sum = ref_fold(lane);
-    for (size_t i = 0; i < head_dim; i++) {
+    for (size_t i = 0; i < a->head_dim; i++) {
         float acc = 0;
-        for (size_t p = 0; p < n_kv; p++)
-            acc = fmaf(v[p * stride + i], scores[p], acc);
+        for (size_t p = 0; p < a->n_kv; p++)
+            acc = fmaf(a->v[p * a->stride + i], scores[p], acc);
         y[i] = acc / sum;
     }
 }

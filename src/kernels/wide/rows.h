@@ -4,8 +4,6 @@
 #ifndef WATTLE_KERNELS_WIDE_ROWS_H
 #define WATTLE_KERNELS_WIDE_ROWS_H
 
-#include "kernels/exp.h"
-
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,21 +24,10 @@ wide_inline void store_part(float *p, size_t n, struct v8f a)
     memcpy(p, part, n * sizeof *p);
 }
 
-/* exp(x) for x <= 0; ref_exp has the comments. */
-wide_inline struct v8f v8f_exp(struct v8f x)
+wide_inline double fold_doubles(const double lane[8])
 {
-    struct v8f t = v8f_fma(x, v8f_set1(EXP_LOG2E), v8f_set1(EXP_ROUND));
-    struct v8f n = v8f_sub(t, v8f_set1(EXP_ROUND));
-    struct v8f r = v8f_fma(n, v8f_set1(-EXP_LN2_HIGH), x);
-    r = v8f_fma(n, v8f_set1(-EXP_LN2_LOW), r);
-    struct v8f p = v8f_set1(EXP_C4);
-    p = v8f_fma(p, r, v8f_set1(EXP_C3));
-    p = v8f_fma(p, r, v8f_set1(EXP_C2));
-    p = v8f_fma(p, r, v8f_set1(EXP_C1));
-    p = v8f_fma(p, r, v8f_set1(EXP_C0));
-    p = v8f_add(v8f_fma(p, v8f_mul(r, r), r), v8f_set1(1.0f));
-    p = v8f_mul(p, v8f_exp2_of_rounded(t));
-    return v8f_if_less(x, v8f_set1(EXP_LOWEST), v8f_zero(), p);
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
 static void wide_rms_norm(const float *x, const float *weight, float eps, float *y, size_t n)
@@ -53,14 +40,51 @@ static void wide_rms_norm(const float *x, const float *weight, float eps, float 
     v8d_store(lane, squares);
     for (size_t j = 0; i + j < n; j++)
         lane[j] += (double)x[i + j] * (double)x[i + j];
-    double sum =
-        ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-    float r = (float)(1.0 / sqrt(sum / (double)n + (double)eps));
+    float r = (float)(1.0 / sqrt(fold_doubles(lane) / (double)n + (double)eps));
 
-    for (i = 0; n - i >= 8; i += 8)
-        v8f_store(y + i, v8f_mul(v8f_mul(v8f_load(x + i), v8f_set1(r)), v8f_load(weight + i)));
+    for (i = 0; n - i >= 8; i += 8) {
+        struct v8f v = v8f_mul(v8f_load(x + i), v8f_set1(r));
+        v8f_store(y + i, weight ? v8f_mul(v, v8f_load(weight + i)) : v);
+    }
     for (; i < n; i++)
-        y[i] = (x[i] * r) * weight[i];
+        y[i] = weight ? (x[i] * r) * weight[i] : x[i] * r;
+}
+
+static void wide_layer_norm(const float *x, const float *weight, const float *bias, float eps,
+                            float *y, size_t n)
+{
+    struct v8d sum = v8d_zero(), squares = v8d_zero();
+    double lane[8];
+    size_t i = 0;
+    for (; n - i >= 8; i += 8)
+        sum = v8d_add_floats(sum, v8f_load(x + i));
+    v8d_store(lane, sum);
+    for (size_t j = 0; i + j < n; j++)
+        lane[j] += (double)x[i + j];
+    double mean = fold_doubles(lane) / (double)n;
+
+    for (i = 0; n - i >= 8; i += 8) {
+        struct v8d d = v8d_distance(v8f_load(x + i), mean);
+        squares = v8d_fma(d, d, squares);
+    }
+    v8d_store(lane, squares);
+    for (size_t j = 0; i + j < n; j++) {
+        double d = (double)x[i + j] - mean;
+        lane[j] = fma(d, d, lane[j]);
+    }
+    float r = (float)(1.0 / sqrt(fold_doubles(lane) / (double)n + (double)eps));
+
+    for (i = 0; n - i >= 8; i += 8) {
+        struct v8f v = v8f_from_doubles(v8d_distance(v8f_load(x + i), mean));
+        v = v8f_mul(v, v8f_set1(r));
+        v = weight ? v8f_mul(v, v8f_load(weight + i)) : v;
+        v8f_store(y + i, bias ? v8f_add(v, v8f_load(bias + i)) : v);
+    }
+    for (; i < n; i++) {
+        float v = (float)((double)x[i] - mean) * r;
+        v = weight ? v * weight[i] : v;
+        y[i] = bias ? v + bias[i] : v;
+    }
 }
 
 static void wide_add(float *y, const float *x, size_t n)
@@ -72,21 +96,37 @@ static void wide_add(float *y, const float *x, size_t n)
         y[i] += x[i];
 }
 
-wide_inline struct v8f silu_mul(struct v8f x, struct v8f up)
-{
-    struct v8f e = v8f_exp(v8f_minus_abs(x));
-    struct v8f top = v8f_if_less(x, v8f_zero(), v8f_mul(x, e), x);
-    return v8f_mul(v8f_div(top, v8f_add(v8f_set1(1.0f), e)), up);
-}
-
-static void wide_silu_mul(float *gate, const float *up, size_t n)
+static void wide_add_scaled(float *y, const float *x, float a, size_t n)
 {
     size_t i = 0;
     for (; n - i >= 8; i += 8)
-        v8f_store(gate + i, silu_mul(v8f_load(gate + i), v8f_load(up + i)));
-    if (i < n)
-        store_part(gate + i, n - i,
-                   silu_mul(load_part(gate + i, n - i, 0), load_part(up + i, n - i, 0)));
+        v8f_store(y + i, v8f_fma(v8f_set1(a), v8f_load(x + i), v8f_load(y + i)));
+    for (; i < n; i++)
+        y[i] = fmaf(a, x[i], y[i]);
+}
+
+static void wide_scale(float *x, float a, size_t n)
+{
+    size_t i = 0;
+    for (; n - i >= 8; i += 8)
+        v8f_store(x + i, v8f_mul(v8f_load(x + i), v8f_set1(a)));
+    for (; i < n; i++)
+        x[i] *= a;
+}
+
+static void wide_clamp(float *x, float limit, size_t n)
+{
+    const struct v8f low = v8f_set1(-limit), high = v8f_set1(limit);
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        struct v8f v = v8f_load(x + i);
+        v = v8f_if_less(v, low, low, v);
+        v8f_store(x + i, v8f_if_less(high, v, high, v));
+    }
+    for (; i < n; i++) {
+        float v = x[i] < -limit ? -limit : x[i];
+        x[i] = limit < v ? limit : v;
+    }
 }
 
 /* a * cos - b * sin, a * sin + b * cos */

@@ -5,6 +5,7 @@
 
 #include "kernels/x86/lanes.h"
 
+#include "kernels/wide/activations.h"
 #include "kernels/wide/attention.h"
 #include "kernels/wide/mul_f32.h"
 #include "kernels/wide/mul_q8.h"
@@ -17,8 +18,14 @@ const struct kernels kernels_avx2 = {
     .mul_f32 = wide_mul_f32,
     .mul_q8 = wide_mul_q8,
     .rms_norm = wide_rms_norm,
+    .layer_norm = wide_layer_norm,
     .add = wide_add,
-    .silu_mul = wide_silu_mul,
+    .add_scaled = wide_add_scaled,
+    .scale = wide_scale,
+    .clamp = wide_clamp,
+    .softcap = wide_softcap,
+    .activate = wide_activate,
+    .gate_mul = wide_gate_mul,
     .rope = wide_rope,
     .attention = wide_attention,
 };

@@ -180,6 +180,33 @@ wide_inline struct v8d v8d_add_square(struct v8d acc, struct v8f x)
     return (struct v8d){_mm256_fmadd_pd(low, low, acc.low), _mm256_fmadd_pd(high, high, acc.high)};
 }
 
+wide_inline struct v8d v8d_add_floats(struct v8d acc, struct v8f x)
+{
+    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(x.v));
+    __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(x.v, 1));
+    return (struct v8d){_mm256_add_pd(low, acc.low), _mm256_add_pd(high, acc.high)};
+}
+
+/* x - b in double. */
+wide_inline struct v8d v8d_distance(struct v8f x, double b)
+{
+    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(x.v));
+    __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(x.v, 1)), b4 = _mm256_set1_pd(b);
+    return (struct v8d){_mm256_sub_pd(low, b4), _mm256_sub_pd(high, b4)};
+}
+
+/* a * b + c, one rounding. */
+wide_inline struct v8d v8d_fma(struct v8d a, struct v8d b, struct v8d c)
+{
+    return (struct v8d){_mm256_fmadd_pd(a.low, b.low, c.low),
+                        _mm256_fmadd_pd(a.high, b.high, c.high)};
+}
+
+wide_inline struct v8f v8f_from_doubles(struct v8d a)
+{
+    return (struct v8f){_mm256_set_m128(_mm256_cvtpd_ps(a.high), _mm256_cvtpd_ps(a.low))};
+}
+
 wide_inline void v8d_store(double *p, struct v8d a)
 {
     _mm256_storeu_pd(p, a.low);

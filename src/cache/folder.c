@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* Which model a folder holds, from the names in it alone: whether the files are good ones is for
+ * weights/ to say. What is there only in part (a link of the hub's cache that leads nowhere, a
+ * part of a set that is missing) is told as such, so that it can be fetched again. */
+#include "cache/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    ENTRIES_MAX = 65536, /* of one folder */
+    NAMED_MAX = 3,       /* files that a message names */
+    PARTS_MAX = 10000,   /* files of a split model */
+    NAME_SIZE = NAME_MAX + 1,
+};
+
+bool name_ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+/* Files of one kind. A set is "PREFIX-00001-of-00003.gguf" and its like. */
+struct files {
+    size_t n;                               /* without those of a set */
+    char first[NAME_SIZE];                  /* of them */
+    char names[NAMED_MAX * (NAME_MAX + 5)]; /* "'a.gguf', 'b.gguf'", sets' first parts too */
+    size_t n_sets, n_parts;                 /* sets met so far; parts of the first of them */
+    char prefix[NAME_SIZE];                 /* of the first set */
+    uint64_t of;                            /* how many parts it has */
+    bool has_first_part;
+};
+
+struct listing {
+    struct files gguf, safetensors;
+    bool has_config;
+    bool has_pickle;
+    size_t n_folders;
+    char subfolder[NAME_SIZE];
+    char broken[NAME_SIZE]; /* a link that leads nowhere; "": none */
+    char missing[PATH_MAX]; /* where it should lead */
+};
+
+/* "P-00002-of-00003" + end: P's length, 2 and 3. */
+static bool is_part_of_set(const char *name, const char *end, size_t *prefix, uint64_t *i,
+                           uint64_t *of)
+{
+    enum { TAIL = 15 }; /* -00002-of-00003 */
+    size_t n = strlen(name) - strlen(end);
+    if (n <= TAIL)
+        return false;
+    const char *t = name + n - TAIL;
+    *prefix = n - TAIL;
+    return t[0] == '-' && memcmp(t + 6, "-of-", 4) == 0 && num_parse_u64(span_of(t + 1, 5), i) &&
+           num_parse_u64(span_of(t + 10, 5), of) && *of >= 1 && *of <= PARTS_MAX && *i >= 1 &&
+           *i <= *of;
+}
+
+static void name_file(struct files *f, const char *name)
+{
+    size_t used = strlen(f->names);
+    if (f->n + f->n_sets < NAMED_MAX)
+        snprintf(f->names + used, sizeof f->names - used, "%s'%s'", used ? ", " : "", name);
+    else if (f->n + f->n_sets == NAMED_MAX)
+        snprintf(f->names + used, sizeof f->names - used, ", …");
+}
+
+static void add_file(struct files *f, const char *name, const char *end)
+{
+    size_t prefix;
+    uint64_t i, of;
+    if (!is_part_of_set(name, end, &prefix, &i, &of)) {
+        name_file(f, name);
+        if (f->n++ == 0)
+            snprintf(f->first, sizeof f->first, "%s", name);
+        return;
+    }
+    if (f->n_sets == 0) {
+        snprintf(f->prefix, sizeof f->prefix, "%.*s", (int)prefix, name);
+        f->of = of;
+    }
+    bool same = strlen(f->prefix) == prefix && memcmp(f->prefix, name, prefix) == 0 && of == f->of;
+    /* the others are counted by their first parts: more than one is all that matters */
+    if (f->n_sets == 0 || (!same && i == 1)) {
+        name_file(f, name);
+        f->n_sets++;
+    }
+    if (same) {
+        f->n_parts++;
+        f->has_first_part |= i == 1;
+    }
+}
+
+static bool is_pickle(const char *name)
+{
+    return name_ends_with(name, ".bin") || name_ends_with(name, ".pt") ||
+           name_ends_with(name, ".pth") || name_ends_with(name, ".ckpt");
+}
+
+static void list_entry(struct listing *l, DIR *dir, const char *name)
+{
+    bool gguf = name_ends_with(name, ".gguf"), tensors = name_ends_with(name, ".safetensors");
+    bool json = name_ends_with(name, ".json");
+    struct stat st;
+    if (name[0] == '.')
+        return;
+    if (fstatat(dirfd(dir), name, &st, 0) == 0) {
+        if (S_ISDIR(st.st_mode) && l->n_folders++ == 0)
+            snprintf(l->subfolder, sizeof l->subfolder, "%s", name);
+        if (!S_ISREG(st.st_mode))
+            return;
+        /* the eyes of a model that sees: no model by itself */
+        if (gguf && strncmp(name, "mmproj", 6) != 0)
+            add_file(&l->gguf, name, ".gguf");
+        if (tensors)
+            add_file(&l->safetensors, name, ".safetensors");
+        l->has_config |= strcmp(name, "config.json") == 0;
+        l->has_pickle |= is_pickle(name);
+        return;
+    }
+    ssize_t n = readlinkat(dirfd(dir), name, l->missing, sizeof l->missing - 1);
+    if (n > 0 && (gguf || tensors || json)) {
+        l->missing[n] = '\0';
+        snprintf(l->broken, sizeof l->broken, "%s", name);
+    }
+}
+
+static int list_folder(struct listing *l, const char *path, struct err *e)
+{
+    *l = (struct listing){0};
+    DIR *dir = opendir(path);
+    if (!dir)
+        return err_errno(e, errno, "cannot read the folder '%s'", path);
+    int r = 0;
+    size_t n = 0;
+    for (struct dirent *d; r == 0 && (d = readdir(dir)) != NULL;) {
+        list_entry(l, dir, d->d_name);
+        if (++n > ENTRIES_MAX)
+            r = err_set(e, ERR_LIMIT, "the folder '%s' has more than %d entries", path,
+                        ENTRIES_MAX);
+    }
+    closedir(dir);
+    return r;
+}
+
+/* 0 if no part of the one set is missing. */
+static int check_set(const struct files *f, const char *folder, const char *end, struct err *e)
+{
+    if (f->n_sets != 1 || f->n_parts == f->of)
+        return 0;
+    return err_set(e, ERR_NOTFOUND,
+                   "the folder '%s' has %zu of the %llu parts '%s-…%s': the download is "
+                   "incomplete, expected all: download the model again",
+                   folder, f->n_parts, (unsigned long long)f->of, f->prefix, end);
+}
+
+static void put_path(struct buf *path, const char *folder, const char *name)
+{
+    buf_str(path, folder);
+    if (!name_ends_with(folder, "/"))
+        buf_char(path, '/');
+    buf_str(path, name);
+}
+
+static int find_gguf(const struct files *f, const char *folder, struct buf *path, struct err *e)
+{
+    if (f->n + f->n_sets > 1)
+        return err_set(e, ERR_NOTFOUND,
+                       "the folder '%s' has %zu .gguf files (%s), expected one: name the file",
+                       folder, f->n + f->n_sets, f->names);
+    int rc = check_set(f, folder, ".gguf", e);
+    if (rc < 0)
+        return rc;
+    if (f->n_sets == 0) {
+        put_path(path, folder, f->first);
+        return 0;
+    }
+    put_path(path, folder, f->prefix);
+    buf_printf(path, "-00001-of-%05llu.gguf", (unsigned long long)f->of);
+    return 0;
+}
+
+static int find_listed(const struct listing *l, const char *folder, struct buf *path, struct err *e)
+{
+    bool has_gguf = l->gguf.n + l->gguf.n_sets > 0;
+    bool has_tensors = l->safetensors.n + l->safetensors.n_sets > 0;
+    if (l->broken[0] && !(has_gguf && !has_tensors))
+        return err_set(e, ERR_NOTFOUND,
+                       "'%s/%s' leads to '%s', which is missing: the download is incomplete, "
+                       "expected the file there: download the model again",
+                       folder, l->broken, l->missing);
+    if (has_tensors && l->has_config) {
+        int rc = check_set(&l->safetensors, folder, ".safetensors", e);
+        if (rc == 0)
+            buf_str(path, folder);
+        return rc;
+    }
+    if (has_gguf)
+        return find_gguf(&l->gguf, folder, path, e);
+    if (has_tensors)
+        return err_set(e, ERR_NOTFOUND,
+                       "the folder '%s' has .safetensors files and no config.json, expected both: "
+                       "download the model again",
+                       folder);
+    if (l->has_pickle)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the folder '%s' has its weights only as Python pickles (.bin, .pt), which "
+                       "can run code when read, expected .safetensors or .gguf: get the model in "
+                       "one of these forms",
+                       folder);
+    return err_set(e, ERR_NOTFOUND,
+                   "the folder '%s' has no .gguf file and no .safetensors with config.json, "
+                   "expected one or the other",
+                   folder);
+}
+
+int folder_find_model(const char *folder, struct buf *path, struct err *e)
+{
+    struct listing l;
+    int rc = list_folder(&l, folder, e);
+    if (rc < 0)
+        return rc;
+    bool nothing = l.gguf.n + l.gguf.n_sets + l.safetensors.n + l.safetensors.n_sets == 0;
+    if (!(nothing && !l.broken[0] && l.n_folders == 1))
+        return find_listed(&l, folder, path, e);
+    struct buf below;
+    struct listing deeper;
+    buf_init(&below, PATH_MAX);
+    put_path(&below, folder, l.subfolder);
+    rc = buf_check(&below, "the path of a folder", e);
+    if (rc == 0)
+        rc = list_folder(&deeper, buf_cstr(&below), e);
+    if (rc == 0 && deeper.gguf.n + deeper.gguf.n_sets > 0)
+        rc = find_listed(&deeper, buf_cstr(&below), path, e);
+    else if (rc == 0)
+        rc = find_listed(&l, folder, path, e);
+    buf_release(&below);
+    return rc;
+}
