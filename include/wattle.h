@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* libwattle: runs language models on small machines and says what each request cost.
  *
- * A model is opened from a GGUF file and generates text for one request at a time; calls from
+ * A model is opened from its files and generates text for one request at a time; calls from
  * several threads wait for each other in order. The library never prints, exits, reads the
  * environment or installs signal handlers. Every function that can fail returns 0 or a negative
  * WATTLE_E… and writes one line to error (error_size bytes, always terminated; NULL, 0 is fine);
@@ -39,26 +39,38 @@ WATTLE_API const char *wattle_version(void);
 struct wattle_model;
 
 struct wattle_model_options {
-    const char *path; /* a GGUF file */
-    int threads;      /* compute threads; 0: what cgroup, quota and affinity mask allow */
-    int32_t context;  /* longest sequence in tokens; 0: 4096; at most the model's own counts */
-    const char *isa;  /* cap on the machine code ("c", "avx2", "neon"), or NULL */
+    /* A GGUF file (of a split model any part), a .safetensors file, or a folder in Hugging Face
+     * layout: config.json beside model.safetensors or its shards, and the tokenizer's files. */
+    const char *path;
+    int threads;     /* compute threads; 0: what cgroup, quota and affinity mask allow */
+    int32_t context; /* longest sequence in tokens; 0: 4096; at most the model's own counts */
+    const char *isa; /* cap on the machine code ("c", "avx2", "neon"), or NULL */
     bool exact; /* every product in 32-bit floats on dequantized weights: slower, for comparisons */
 };
 
-/* Maps the file and checks it. The model must outlive every call on it. A file without vocabulary
- * opens; wattle_generate and wattle_count_tokens then answer WATTLE_EUNSUPPORTED. A context whose
- * keys and values exceed the cgroup's memory limit is WATTLE_ELIMIT. */
+/* Maps the weights and checks them. The model must outlive every call on it. A file without
+ * vocabulary opens; wattle_generate and wattle_count_tokens then answer WATTLE_EUNSUPPORTED. A chat
+ * template that cannot be used is a warning in the log, and the model counts as one without. A
+ * context whose keys and values exceed the cgroup's memory limit is WATTLE_ELIMIT. */
 WATTLE_API int wattle_model_open(struct wattle_model **out,
                                  const struct wattle_model_options *options, char *error,
                                  size_t error_size);
 /* Waits for a call that is running; NULL and *model == NULL are fine. */
 WATTLE_API void wattle_model_close(struct wattle_model **model);
 
+/* How tokens are drawn. */
+struct wattle_sampling {
+    float temperature;        /* 0: greedy */
+    int32_t top_k;            /* 0: off */
+    float top_p;              /* 1: off */
+    float min_p;              /* 0: off */
+    float repetition_penalty; /* 1: off; as Hugging Face: over prompt and answer */
+};
+
 struct wattle_model_info {
     char name[128];
     char architecture[32];
-    char quantization[16]; /* "Q4_1" */
+    char quantization[16]; /* "Q4_1", "BF16" */
     char isa[16];          /* machine code in use: "avx2" */
     char device[8];        /* "cpu" */
     uint64_t file_bytes;   /* mapped, shared by every process that has the file open */
@@ -67,6 +79,10 @@ struct wattle_model_info {
     int32_t vocabulary, context, layers;
     int threads;
     bool has_template;
+    /* What a request that leaves a value to the model gets: the publisher's
+     * (generation_config.json; general.sampling.* of GGUF; "do_sample": false is temperature 0),
+     * where those are silent temperature 0.7, top_p 0.9, repetition_penalty 1, the rest off. */
+    struct wattle_sampling sampling;
     double load_seconds;
 };
 WATTLE_API void wattle_model_info(const struct wattle_model *model, struct wattle_model_info *out);
@@ -80,27 +96,25 @@ struct wattle_message {
 
 /* A conversation goes through the model's own chat template and ends with the opening of the
  * assistant's turn. Where the template refuses a system message, its text and an empty line are put
- * before the first user text. A model without template (has_template false) gets the plain form
- * "SYSTEM\n\nUser: TEXT\n\nAssistant:", and an answer ends before "\nUser:". The template's clock
- * is UTC. */
+ * before the first user text. A model without template (has_template false; the log says so when it
+ * is opened) gets the plain form "SYSTEM\n\nUser: TEXT\n\nAssistant:", and an answer ends before
+ * "\nUser:". The template's clock is UTC. */
+
+enum { WATTLE_UNSET = -1 }; /* a value of wattle_sampling that is left to the model */
 
 struct wattle_request {
     const struct wattle_message
         *messages; /* a conversation, put through the model's chat template… */
     size_t n_messages;
-    const char *prompt;       /* …or, when messages is NULL, a UTF-8 text to go on from as it
-                               * stands: special tokens written in it are those tokens */
-    int32_t max_length;       /* tokens of prompt + answer; 0: the context, which bounds it anyhow;
-                               * a prompt that leaves no room is WATTLE_ELIMIT */
-    int32_t max_new_tokens;   /* 0: no limit of its own */
-    float temperature;        /* 0: greedy */
-    int32_t top_k;            /* 0: off */
-    float top_p;              /* 1: off */
-    float min_p;              /* 0: off */
-    float repetition_penalty; /* 1: off; as Hugging Face: over prompt and answer */
-    uint64_t seed;            /* the same request with the same seed gives the same answer */
-    const char *const *stop;  /* texts of 1 to 256 bytes that end the answer and are cut off it */
-    size_t n_stop;            /* at most 16 */
+    const char *prompt;     /* …or, when messages is NULL, a UTF-8 text to go on from as it
+                             * stands: special tokens written in it are those tokens */
+    int32_t max_length;     /* tokens of prompt + answer; 0: the context, which bounds it anyhow;
+                             * a prompt that leaves no room is WATTLE_ELIMIT */
+    int32_t max_new_tokens; /* 0: no limit of its own */
+    struct wattle_sampling sampling; /* each WATTLE_UNSET, or in its range */
+    uint64_t seed;                   /* the same request with the same seed gives the same answer */
+    const char *const *stop; /* texts of 1 to 256 bytes that end the answer and are cut off it */
+    size_t n_stop;           /* at most 16 */
     /* Complete UTF-8 as it becomes certain, on the calling thread; NULL: none. */
     void (*on_text)(void *context, const char *text, size_t bytes);
     /* Called on the calling thread when the request's turn has come, after the wait in the queue:
@@ -112,7 +126,7 @@ struct wattle_request {
     void *context;
 };
 
-/* temperature 0.7, top_p 0.9, max_length 512, repetition_penalty 1, the rest off. */
+/* max_length 512, all of sampling left to the model, the rest off. */
 WATTLE_API void wattle_request_init(struct wattle_request *request);
 
 enum wattle_finish { WATTLE_FINISH_STOP /* end token or stop text */, WATTLE_FINISH_LENGTH };

@@ -93,6 +93,16 @@ static int split_stops(const struct settings *s, struct question *q, struct err 
     return 0;
 }
 
+/* What the user did not say is left to the model. */
+static void set_sampling(struct wattle_sampling *out, const struct settings *s)
+{
+    out->temperature = (float)settings_float_or(s, SET_LLM_TEMPERATURE, WATTLE_UNSET);
+    out->top_p = (float)settings_float_or(s, SET_LLM_TOP_P, WATTLE_UNSET);
+    out->min_p = (float)settings_float_or(s, SET_LLM_MIN_P, WATTLE_UNSET);
+    out->repetition_penalty = (float)settings_float_or(s, SET_LLM_REPETITION_PENALTY, WATTLE_UNSET);
+    out->top_k = (int32_t)settings_int_or(s, SET_LLM_TOP_K, WATTLE_UNSET);
+}
+
 static int question_init(struct question *q, const struct settings *s, struct err *e)
 {
     *q = (struct question){.messages = {{NULL, NULL}}};
@@ -118,11 +128,7 @@ static int question_init(struct question *q, const struct settings *s, struct er
     }
     r->max_length = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH);
     r->max_new_tokens = (int32_t)settings_int(s, SET_LLM_MAX_NEW_TOKENS);
-    r->temperature = (float)settings_float(s, SET_LLM_TEMPERATURE);
-    r->top_k = (int32_t)settings_int(s, SET_LLM_TOP_K);
-    r->top_p = (float)settings_float(s, SET_LLM_TOP_P);
-    r->min_p = (float)settings_float(s, SET_LLM_MIN_P);
-    r->repetition_penalty = (float)settings_float(s, SET_LLM_REPETITION_PENALTY);
+    set_sampling(&r->sampling, s);
     r->seed =
         settings_text(s, SET_LLM_SEED)[0] ? (uint64_t)settings_int(s, SET_LLM_SEED) : rng_entropy();
     r->keep_going = keep_going;
@@ -191,8 +197,33 @@ static void write_usage(struct json_writer *w, const struct wattle_usage *u)
     json_write_object_end(w);
 }
 
+/* What tokens were drawn with: the user's values, else the model's. */
+static void write_sampling(struct json_writer *w, const struct wattle_request *q,
+                           const struct wattle_model_info *info)
+{
+    const struct wattle_sampling *own = &q->sampling, *model = &info->sampling;
+    const struct {
+        const char *key;
+        float own, model;
+    } values[] = {
+        {"temperature", own->temperature, model->temperature},
+        {"top_k", (float)own->top_k, (float)model->top_k},
+        {"top_p", own->top_p, model->top_p},
+        {"min_p", own->min_p, model->min_p},
+        {"repetition_penalty", own->repetition_penalty, model->repetition_penalty},
+    };
+    json_write_key(w, "sampling");
+    json_write_object(w);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        float v = values[i].own == (float)WATTLE_UNSET ? values[i].model : values[i].own;
+        json_write_key(w, values[i].key);
+        json_write_fixed(w, (double)v, 6);
+    }
+    json_write_object_end(w);
+}
+
 static int print_json(const struct wattle_result *r, const struct wattle_model_info *info,
-                      uint64_t seed, struct err *e)
+                      const struct wattle_request *q, struct err *e)
 {
     struct buf text;
     buf_init(&text, JSON_BYTES_MAX);
@@ -206,7 +237,8 @@ static int print_json(const struct wattle_result *r, const struct wattle_model_i
     json_write_key(&w, "finish_reason");
     json_write_str(&w, r->finish == WATTLE_FINISH_STOP ? "stop" : "length");
     json_write_key(&w, "seed");
-    json_write_u64(&w, seed);
+    json_write_u64(&w, q->seed);
+    write_sampling(&w, q, info);
     write_usage(&w, &r->usage);
     json_write_object_end(&w);
     int rc = buf_check(&text, "result", e);
@@ -240,7 +272,7 @@ static int answer(const struct settings *s, const struct question *q, struct err
     if (!settings_option_flag(s, "json"))
         printf("\n");
     else if (rc == 0)
-        rc = print_json(&result, &info, q->request.seed, e);
+        rc = print_json(&result, &info, &q->request, e);
     if (rc == 0)
         print_usage_line(&result.usage);
 done:

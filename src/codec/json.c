@@ -161,8 +161,8 @@ static int explain(struct span text, const char *what, const json_error_t *error
                    error->text);
 }
 
-int json_parse(struct json **out, struct span text, size_t max_bytes, const char *what,
-               struct err *e)
+static int parse(struct json **out, struct span text, size_t max_bytes, size_t flags,
+                 const char *what, struct err *e)
 {
     if (text.n > max_bytes)
         return err_set(e, ERR_LIMIT, "%s: %zu bytes of JSON, expected at most %zu", what, text.n,
@@ -182,8 +182,8 @@ int json_parse(struct json **out, struct span text, size_t max_bytes, const char
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_allocations);
     starved = false;
-    json_t *tree =
-        json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *tree = json_loadb((const char *)text.p, text.n,
+                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &error);
     uselocale(before);
     freelocale(plain);
     if (starved) {
@@ -194,6 +194,18 @@ int json_parse(struct json **out, struct span text, size_t max_bytes, const char
         return explain(text, what, &error, e);
     *out = (struct json *)tree;
     return 0;
+}
+
+int json_parse(struct json **out, struct span text, size_t max_bytes, const char *what,
+               struct err *e)
+{
+    return parse(out, text, max_bytes, 0, what, e);
+}
+
+int json_parse_nul(struct json **out, struct span text, size_t max_bytes, const char *what,
+                   struct err *e)
+{
+    return parse(out, text, max_bytes, JSON_ALLOW_NUL, what, e);
 }
 
 void json_close(struct json **doc)

@@ -20,7 +20,16 @@ struct json;
  * what names the source in the message ("line 3 of 'f.jsonl'"), which gives line and column. */
 int json_parse(struct json **out, struct span text, size_t max_bytes, const char *what,
                struct err *e);
-void json_close(struct json **doc); /* NULL is fine; only for what json_parse gave */
+/* The same, but strings may hold \u0000, which json_string gives as the byte that it is; keys may
+ * not. For files that list bytes, as tokenizers' do. */
+int json_parse_nul(struct json **out, struct span text, size_t max_bytes, const char *what,
+                   struct err *e);
+void json_close(struct json **doc); /* NULL is fine; only for what the two above gave */
+
+/* Appends the bytes that a string in quotes stands for: a key or a value that json_walk_next gave,
+ * read without a tree. \u0000 gives a NUL; otherwise as strict as json_parse. out keeps its old
+ * bytes on failure. */
+int json_unescape(struct span quoted, struct buf *out, const char *what, struct err *e);
 
 enum json_type json_type_of(const struct json *v); /* NULL counts as JSON_NULL */
 const char *json_type_name(enum json_type t);      /* "an object", for messages */

@@ -22,20 +22,26 @@ void wattle_request_init(struct wattle_request *request)
 {
     *request = (struct wattle_request){
         .max_length = 512,
-        .temperature = 0.7F,
-        .top_p = 0.9F,
-        .repetition_penalty = 1,
+        .sampling = {WATTLE_UNSET, WATTLE_UNSET, WATTLE_UNSET, WATTLE_UNSET, WATTLE_UNSET},
     };
 }
 
-static struct sampler_options sampling_of(const struct wattle_request *r)
+static float given_or(float value, float otherwise)
 {
+    return value == (float)WATTLE_UNSET ? otherwise : value;
+}
+
+/* The request's own values, else the model's. */
+static struct sampler_options sampling_of(const struct wattle_model *m,
+                                          const struct wattle_request *r)
+{
+    const struct wattle_sampling *own = &r->sampling, *model = &m->info.sampling;
     return (struct sampler_options){
-        .temperature = r->temperature,
-        .top_k = r->top_k,
-        .top_p = r->top_p,
-        .min_p = r->min_p,
-        .repetition_penalty = r->repetition_penalty,
+        .temperature = given_or(own->temperature, model->temperature),
+        .top_k = own->top_k == WATTLE_UNSET ? model->top_k : own->top_k,
+        .top_p = given_or(own->top_p, model->top_p),
+        .min_p = given_or(own->min_p, model->min_p),
+        .repetition_penalty = given_or(own->repetition_penalty, model->repetition_penalty),
         .seed = r->seed,
     };
 }
@@ -55,7 +61,8 @@ static int check_stops(const struct wattle_request *r, struct err *e)
     return 0;
 }
 
-static int check_request(const struct wattle_request *r, struct err *e)
+static int check_request(const struct wattle_model *m, const struct wattle_request *r,
+                         struct err *e)
 {
     if (r->max_length < 0)
         return err_set(e, ERR_RANGE, "request: max_length: %d, expected 0 or more",
@@ -63,7 +70,7 @@ static int check_request(const struct wattle_request *r, struct err *e)
     if (r->max_new_tokens < 0)
         return err_set(e, ERR_RANGE, "request: max_new_tokens: %d, expected 0 or more",
                        (int)r->max_new_tokens);
-    struct sampler_options o = sampling_of(r);
+    struct sampler_options o = sampling_of(m, r);
     int rc = sampler_check(&o, e);
     return rc ? rc : check_stops(r, e);
 }
@@ -73,8 +80,7 @@ static int make_prompt(const struct wattle_model *m, const struct wattle_request
 {
     if (!m->has_vocabulary)
         return err_set(e, ERR_UNSUPPORTED,
-                       "model '%s': tokenizer.ggml.model: none, text needs a vocabulary",
-                       m->info.name);
+                       "model '%s': it has no tokenizer, text needs a vocabulary", m->info.name);
     return prompt_make(&m->prompt_maker, r, limit, out, e);
 }
 
@@ -168,7 +174,6 @@ static int take_token(struct turn *t, int32_t id, struct err *e)
 static int decode(struct turn *t, struct err *e)
 {
     struct wattle_model *m = t->m;
-    const struct tokenizer *tokenizer = m->prompt_maker.tokenizer;
     for (;;) {
         int32_t id;
         int rc = sampler_next(m->sampler, m->logits, &id, e);
@@ -176,7 +181,7 @@ static int decode(struct turn *t, struct err *e)
             return rc;
         if (t->usage.first_token_ns == 0)
             t->usage.first_token_ns = clock_mono_ns() - t->began_ns;
-        if (tokenizer_is_end(tokenizer, id)) {
+        if (model_text_is_end(m->text, id)) {
             t->finish = WATTLE_FINISH_STOP;
             return 0;
         }
@@ -211,7 +216,7 @@ static int finish_text(struct turn *t, struct err *e)
 
 static int generate(struct turn *t, struct err *e)
 {
-    struct sampler_options o = sampling_of(t->r);
+    struct sampler_options o = sampling_of(t->m, t->r);
     sampler_begin(t->m->sampler, &o);
     int rc = prefill(t, e);
     if (rc)
@@ -273,7 +278,7 @@ static void turn_release(struct turn *t)
 static int run_request(struct wattle_model *m, const struct wattle_request *r,
                        struct wattle_result *result, struct err *e)
 {
-    int rc = check_request(r, e);
+    int rc = check_request(m, r, e);
     if (rc)
         return rc;
     struct prompt prompt = {.characters = 0};

@@ -79,6 +79,18 @@ static int check_memory(const struct wattle_model *m, int32_t context,
                    (unsigned long long)limits->memory_bytes);
 }
 
+static void tell_of_template(const struct wattle_model *m, const char *path)
+{
+    const char *trouble = model_text_template_error(m->text);
+    if (trouble)
+        log_warning("'%s': its chat template cannot be used, conversations get the plain form "
+                    "\"User: … Assistant:\": %s",
+                    path, trouble);
+    else if (!model_text_template(m->text))
+        log_info("'%s': no chat template, conversations get the plain form \"User: … Assistant:\"",
+                 path);
+}
+
 static int open_text(struct wattle_model *m, const char *path, struct err *e)
 {
     int rc = model_text_open(&m->text, path, e);
@@ -86,6 +98,7 @@ static int open_text(struct wattle_model *m, const char *path, struct err *e)
     if (!t)
         return rc;
     m->has_vocabulary = true;
+    tell_of_template(m, path);
     return prompt_maker_init(&m->prompt_maker, t, model_text_template(m->text), e);
 }
 
@@ -114,6 +127,27 @@ static int open_buffers(struct wattle_model *m, int threads, int32_t context, in
     return 0;
 }
 
+/* The publisher's values before ours: 0.7 and 0.9 are the defaults of LLM_TEMPERATURE and of top-p
+ * that devices have. */
+static struct wattle_sampling sampling_of(const struct model_text *text)
+{
+    struct wattle_sampling s = {
+        .temperature = 0.7F, .top_k = 0, .top_p = 0.9F, .min_p = 0, .repetition_penalty = 1};
+    struct model_sampling own;
+    model_text_sampling(text, &own);
+    if (own.temperature >= 0)
+        s.temperature = own.temperature;
+    if (own.top_k >= 0)
+        s.top_k = own.top_k;
+    if (own.top_p >= 0)
+        s.top_p = own.top_p;
+    if (own.min_p >= 0)
+        s.min_p = own.min_p;
+    if (own.repetition_penalty >= 0)
+        s.repetition_penalty = own.repetition_penalty;
+    return s;
+}
+
 static void fill_info(struct wattle_model *m, const struct model_info *from, int threads,
                       int32_t context)
 {
@@ -134,6 +168,7 @@ static void fill_info(struct wattle_model *m, const struct model_info *from, int
     i->context = context;
     i->layers = from->n_layer;
     i->threads = threads;
+    i->sampling = sampling_of(m->text);
     i->has_template = m->has_vocabulary && m->prompt_maker.template != NULL;
 }
 

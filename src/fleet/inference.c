@@ -10,17 +10,23 @@
 
 enum { PROMPT_MAX = 1 << 20 };
 
+/* What the user did not say is left to the model. */
+static void set_sampling(struct wattle_sampling *out, const struct settings *s)
+{
+    out->temperature = (float)settings_float_or(s, SET_LLM_TEMPERATURE, WATTLE_UNSET);
+    out->top_p = (float)settings_float_or(s, SET_LLM_TOP_P, WATTLE_UNSET);
+    out->min_p = (float)settings_float_or(s, SET_LLM_MIN_P, WATTLE_UNSET);
+    out->repetition_penalty = (float)settings_float_or(s, SET_LLM_REPETITION_PENALTY, WATTLE_UNSET);
+    out->top_k = (int32_t)settings_int_or(s, SET_LLM_TOP_K, WATTLE_UNSET);
+}
+
 int inference_configure(struct inference_shared *s, const struct settings *settings, struct err *e)
 {
     struct wattle_request *r = &s->request;
     wattle_request_init(r);
     r->max_length = (int32_t)settings_int(settings, SET_LLM_MAX_LENGTH);
     r->max_new_tokens = (int32_t)settings_int(settings, SET_LLM_MAX_NEW_TOKENS);
-    r->temperature = (float)settings_float(settings, SET_LLM_TEMPERATURE);
-    r->top_k = (int32_t)settings_int(settings, SET_LLM_TOP_K);
-    r->top_p = (float)settings_float(settings, SET_LLM_TOP_P);
-    r->min_p = (float)settings_float(settings, SET_LLM_MIN_P);
-    r->repetition_penalty = (float)settings_float(settings, SET_LLM_REPETITION_PENALTY);
+    set_sampling(&r->sampling, settings);
     s->seed = settings_text(settings, SET_LLM_SEED)[0]
                   ? (uint64_t)settings_int(settings, SET_LLM_SEED)
                   : rng_entropy();

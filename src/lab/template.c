@@ -14,7 +14,7 @@ enum {
 };
 
 struct renderer {
-    const struct template *template;
+    const struct template *template, *tool_template;
     struct span bos_token, eos_token; /* of the model; p NULL: undefined */
 };
 
@@ -106,7 +106,7 @@ static int render(void *ctx, const struct json *in, struct json_writer *w, FILE 
     if (rc == 0)
         rc = read_now(in, &input.now_seconds, e);
     if (rc == 0)
-        rc = template_render(r->template, &input, &text, e);
+        rc = template_render(input.tools ? r->tool_template : r->template, &input, &text, e);
     if (rc == 0)
         rc = buf_check(&text, "text", e);
     if (rc == 0) {
@@ -130,14 +130,21 @@ static int render_with_model(const char *path, FILE *in, const char *in_name, FI
     if (rc)
         return rc;
     const struct tokenizer *t = model_text_tokenizer(text);
-    struct renderer r = {.template = model_text_template(text)};
+    struct renderer r = {
+        .template = model_text_template(text),
+        .tool_template = model_text_tool_template(text),
+    };
+    const char *trouble = model_text_template_error(text);
     if (t) {
         r.bos_token = special_text(t, tokenizer_bos(t));
         r.eos_token = special_text(t, tokenizer_eos(t));
     }
-    rc = r.template ? lines_run(in, in_name, out, render, &r, e)
-                    : err_set(e, ERR_NOTFOUND,
-                              "'%s': tokenizer.chat_template: absent, expected a template", path);
+    if (r.template)
+        rc = lines_run(in, in_name, out, render, &r, e);
+    else if (trouble)
+        rc = err_set(e, ERR_FORMAT, "'%s': %s", path, trouble);
+    else
+        rc = err_set(e, ERR_NOTFOUND, "'%s': no chat template, expected one", path);
     model_text_close(&text);
     return rc;
 }
@@ -157,7 +164,7 @@ static int render_with_file(const char *path, FILE *in, const char *in_name, FIL
     buf_release(&source);
     if (rc)
         return rc;
-    struct renderer r = {.template = template};
+    struct renderer r = {.template = template, .tool_template = template};
     rc = lines_run(in, in_name, out, render, &r, e);
     template_close(&template);
     return rc;

@@ -78,13 +78,31 @@ int model_forward(const struct model *m, struct forward *f, struct kv *kv, const
                   int32_t n, int32_t n_logits, float *logits, bool (*keep_going)(void *ctx),
                   void *ctx, struct forward_work *work, struct err *e);
 
-/* Vocabulary and template alone, without weights (files that have only a vocabulary are fine). */
+/* What a model brings for text, without its weights: tokenizer, chat template, end tokens, and how
+ * its publisher samples. path: as in model_options; a folder in Hugging Face layout needs no
+ * weights (tokenizer.json, or tokenizer.model, or vocab.json with merges.txt; tokenizer_config.json
+ * and its like; chat_template.jinja, generation_config.json, config.json), nor does a GGUF file. */
 struct model_text;
 int model_text_open(struct model_text **out, const char *path, struct err *e);
 void model_text_close(struct model_text **t);
-const struct tokenizer *
-model_text_tokenizer(const struct model_text *t); /* NULL: tokenizer.ggml.model is "none" */
-const struct template *
-model_text_template(const struct model_text *t); /* NULL: the file has none */
+/* NULL: there is none (GGUF: tokenizer.ggml.model is "none"; weights without tokenizer files). */
+const struct tokenizer *model_text_tokenizer(const struct model_text *t);
+/* The template for conversations, the one for conversations with tools where there is a list of
+ * them (else the same). NULL: the model has none, or one that cannot be used. */
+const struct template *model_text_template(const struct model_text *t);
+const struct template *model_text_tool_template(const struct model_text *t);
+/* Why the model's template cannot be used; NULL: it can, or there is none. */
+const char *model_text_template_error(const struct model_text *t);
+/* True for what ends an answer: eos_token_id of generation_config.json (one or several; without
+ * that file, of config.json), GGUF's eos, eot and eom, and what tokenizer_is_end knows. */
+bool model_text_is_end(const struct model_text *t, int32_t id);
+
+/* What generation_config.json, or general.sampling.* of GGUF, says of sampling. Negative: nothing.
+ * Where it says "do_sample": false, temperature is 0 (greedy). */
+struct model_sampling {
+    float temperature, top_p, min_p, repetition_penalty;
+    int32_t top_k;
+};
+void model_text_sampling(const struct model_text *t, struct model_sampling *out);
 
 #endif

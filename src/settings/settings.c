@@ -431,6 +431,16 @@ bool settings_given(const struct settings *s, enum setting_id id)
     return s->table[id].source != FROM_DEFAULT;
 }
 
+int64_t settings_int_or(const struct settings *s, enum setting_id id, int64_t otherwise)
+{
+    return settings_given(s, id) ? settings_int(s, id) : otherwise;
+}
+
+double settings_float_or(const struct settings *s, enum setting_id id, double otherwise)
+{
+    return settings_given(s, id) ? settings_float(s, id) : otherwise;
+}
+
 const char *settings_env_name(enum setting_id id)
 {
     return settings_table[id].env;

@@ -111,6 +111,9 @@ bool settings_bool(const struct settings *s, enum setting_id id);
 int64_t settings_int(const struct settings *s, enum setting_id id);
 double settings_float(const struct settings *s, enum setting_id id);
 const char *settings_text(const struct settings *s, enum setting_id id); /* never NULL */
+/* The value where it was given, else otherwise. */
+int64_t settings_int_or(const struct settings *s, enum setting_id id, int64_t otherwise);
+double settings_float_or(const struct settings *s, enum setting_id id, double otherwise);
 bool settings_given(const struct settings *s, enum setting_id id); /* by flag or environment */
 const char *settings_env_name(enum setting_id id);
 

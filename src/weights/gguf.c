@@ -6,6 +6,7 @@
  * it is little-endian. Nothing is allocated by a number from the file before that number has been
  * held against the bytes that are really there. */
 #include "weights/gguf.h"
+#include "weights/parts.h"
 
 #include <stdlib.h>
 
@@ -47,7 +48,7 @@ static int read_file(struct gguf *g, struct err *e)
 {
     struct span bytes = g->map.bytes;
     if (bytes.n < 4 || memcmp(bytes.p, "GGUF", 4) != 0)
-        return gguf_refuse(bytes, e);
+        return refuse_bytes(bytes, "GGUF", e);
     struct cursor c = cursor_of(bytes);
     cursor_take(&c, 4);
     if (bytes.n >= 8) {

@@ -45,7 +45,4 @@ int gguf_read_string(struct cursor *c, const char *what, struct span *out, struc
 int gguf_read_name(struct gguf *g, struct cursor *c, const char *what, size_t max, const char **out,
                    struct err *e);
 
-/* Says what a file is that does not begin as GGUF does. */
-int gguf_refuse(struct span bytes, struct err *e);
-
 #endif

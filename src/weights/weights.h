@@ -83,11 +83,13 @@ float gguf_array_f32(const struct gguf_array *a, size_t i);
  * is mapped read-only, nothing is copied. After weights_open has returned 0 every tensor's bytes
  * lie in a file, its name is valid UTF-8, at most 256 bytes, and unique over all files; in
  * safetensors no two overlap and none of the bytes is left out. Tensors of safetensors have their
- * dims turned around, so that dims[0] is the fastest as in GGUF; a scalar has n_dims 0; tensors of
- * more than GGUF_MAX_DIMS dims and element types that no kernel reads (U8, BOOL, I16, I32, I64:
- * masks and buffers) are listed with type WEIGHTS_NO_TYPE, and their bytes and shape are checked as
- * well. What is no weights at all is named for what it is: a Git LFS pointer, an HTML page, a
- * truncated download, pickle (.bin, .pt, refused since it can run code), each with what to do. */
+ * dims turned around, so that dims[0] is the fastest as in GGUF; a scalar has n_dims 0, and a dim
+ * may be 0. Tensors of more than GGUF_MAX_DIMS dims (n_dims is GGUF_MAX_DIMS then, the outer ones
+ * multiplied into the last) and element types that no kernel reads (U8, BOOL, I16, I32, I64: masks
+ * and buffers) are listed with type WEIGHTS_NO_TYPE, and their bytes and shape are checked as well.
+ * The data of safetensors have any alignment. What is no weights at all is named for what it is: a
+ * Git LFS pointer, an HTML page, a truncated download, pickle (.bin, .pt, refused since it can run
+ * code), each with what to do. */
 enum { WEIGHTS_NO_TYPE = UINT32_MAX - 1 }; /* struct tensor.type of what no kernel reads */
 
 struct weights; /* views are valid until weights_close; any number of threads may read */

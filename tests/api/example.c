@@ -33,7 +33,7 @@ int main(int argc, char **argv)
     wattle_request_init(&request);
     request.messages = &message;
     request.n_messages = 1;
-    request.temperature = 0;
+    request.sampling.temperature = 0;
     request.max_new_tokens = 16;
     request.on_text = print_text;
     request.context = stdout;

@@ -35,7 +35,7 @@ std::string ask(wattle_model *model, const std::string &question)
     wattle_request_init(&request);
     request.messages = &message;
     request.n_messages = 1;
-    request.temperature = 0;
+    request.sampling.temperature = 0;
     request.max_new_tokens = 16;
     request.context = &text;
     request.on_text = [](void *context, const char *piece, size_t bytes) {

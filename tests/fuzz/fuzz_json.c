@@ -25,6 +25,22 @@ static void walk(struct span text, enum json_type type)
             abort();
 }
 
+/* A text that is one string is read in two ways, which must agree. */
+static void unescape(struct span text)
+{
+    struct json *doc = NULL;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    bool read = json_unescape(text, &out, "fuzz", NULL) == 0;
+    if (text.n > 1 && text.p[0] == '"' && text.p[text.n - 1] == '"' &&
+        read != (json_parse_nul(&doc, text, 1 << 20, "fuzz", NULL) == 0))
+        abort();
+    if (doc && !span_eq(json_string(doc), buf_view(&out)))
+        abort();
+    json_close(&doc);
+    buf_release(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct json *doc = NULL, *again = NULL;
@@ -32,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf first, second;
     walk(span_of(data, size), JSON_OBJECT);
     walk(span_of(data, size), JSON_ARRAY);
+    unescape(span_of(data, size));
     int r = json_parse(&doc, span_of(data, size), 1 << 20, "fuzz", &e);
     if (r < 0) {
         if (e.text[0] == '\0')

@@ -257,13 +257,94 @@ static void test_walk(void **state)
     assert_int_equal(json_walk_init(&w, span_str(" "), JSON_ARRAY, "'f'", &e), ERR_FORMAT);
 }
 
+static void test_nul(void **state)
+{
+    (void)state;
+    struct json *doc = NULL;
+    struct err e;
+    struct span text = span_str("[\"a\\u0000b\"]");
+    assert_int_equal(json_parse_nul(&doc, text, 100, "'f'", &e), 0);
+    assert_true(span_eq(json_string(json_at(doc, 0)), span_of("a\0b", 3)));
+    json_close(&doc);
+    assert_int_equal(json_parse(&doc, text, 100, "'f'", &e), ERR_FORMAT);
+    assert_int_equal(json_parse_nul(&doc, span_str("{\"\\u0000\":1}"), 100, "'f'", &e), ERR_FORMAT);
+    assert_int_equal(json_parse_nul(&doc, span_str("{\"a\":1,\"a\":1}"), 100, "'f'", &e),
+                     ERR_FORMAT);
+}
+
+static const struct {
+    struct span quoted, bytes;
+    const char *error;
+} strings[] = {
+#define STRING(quoted, bytes)                                                                     \
+    {                                                                                             \
+        {(const uint8_t *)quoted, sizeof quoted - 1}, {(const uint8_t *)bytes, sizeof bytes - 1}, \
+            NULL                                                                                  \
+    }
+#define NO_STRING(quoted, error)                                       \
+    {                                                                  \
+        {(const uint8_t *)quoted, sizeof quoted - 1}, {NULL, 0}, error \
+    }
+    STRING("\"\"", ""),
+    STRING("\"a\\u0000b\"", "a\0b"),
+    STRING("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"),
+    STRING("\"x\\u00e9\\u20AC\\ud83d\\uDE00y\"", "x\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80y"),
+    STRING("\"\xe2\x96\x81the\x7f\"", "\xe2\x96\x81the\x7f"),
+    NO_STRING("", "a string in quotes"),
+    NO_STRING("\"", "a string in quotes"),
+    NO_STRING("abc", "a string in quotes"),
+    NO_STRING("\"abc", "a string in quotes"),
+    NO_STRING("\"ab\\\"", "byte 3, expected a known escape"),
+    NO_STRING("\"a\"b\"", "byte 2, expected a character"),
+    NO_STRING("\"\\x41\"", "known escape"),
+    NO_STRING("\"\\u12\"", "known escape"),
+    NO_STRING("\"\\u12g4\"", "known escape"),
+    NO_STRING("\"\\ud800\"", "known escape"),
+    NO_STRING("\"\\ud800\\u0041\"", "known escape"),
+    NO_STRING("\"\\ud800\\n12345\"", "known escape"),
+    NO_STRING("\"\\udc00\\ud800\"", "known escape"),
+    NO_STRING("\"\n\"", "a character of UTF-8"),
+    NO_STRING("\"a\0b\"", "a character of UTF-8"),
+    NO_STRING("\"\xff\"", "a character of UTF-8"),
+    NO_STRING("\"\xe2\x96\"", "a character of UTF-8"),
+    NO_STRING("\"\xed\xa0\x80\"", "a character of UTF-8"),
+};
+
+static void test_unescape(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        size_t n = strings[i].quoted.n;
+        uint8_t *exact = malloc(n ? n : 1);
+        memcpy(exact, strings[i].quoted.p, n);
+        struct buf out;
+        struct err e = {""};
+        buf_init(&out, 100);
+        buf_str(&out, "old");
+        int r = json_unescape(span_of(exact, n), &out, "'f'", &e);
+        assert_int_equal(r, strings[i].error ? ERR_FORMAT : 0);
+        assert_memory_equal(out.p, "old", 3);
+        assert_true(span_eq(span_sub(buf_view(&out), 3, 100), strings[i].bytes));
+        if (strings[i].error && !strstr(e.text, strings[i].error))
+            fail_msg("'%s' lacks '%s'", e.text, strings[i].error);
+        buf_release(&out);
+        free(exact);
+    }
+    struct buf small;
+    struct err e;
+    buf_init(&small, 3);
+    assert_int_equal(json_unescape(span_str("\"abcd\""), &small, "'f'", &e), ERR_LIMIT);
+    buf_release(&small);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_sizes),   cmocka_unit_test(test_values),
-        cmocka_unit_test(test_scalars), cmocka_unit_test(test_locale),
-        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_scalars),  cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_walk),     cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_unescape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static void ask_init(struct ask *a, const char *reading, int32_t n)
     wattle_request_init(&a->request);
     a->request.messages = a->messages;
     a->request.n_messages = 2;
-    a->request.temperature = 0;
+    a->request.sampling.temperature = 0;
     a->request.max_new_tokens = n;
 }
 
@@ -119,8 +119,8 @@ static void test_reuse_changes_nothing(void **state)
             struct ask a;
             ask_init(&a, readings[i], 10);
             if (warm) {
-                a.request.temperature = 0.9F;
-                a.request.repetition_penalty = 1.2F;
+                a.request.sampling.temperature = 0.9F;
+                a.request.sampling.repetition_penalty = 1.2F;
                 a.request.seed = 40 + i;
             }
             struct wattle_model *fresh = open_model(2, NULL);
@@ -234,7 +234,7 @@ static void test_end_token(void **state)
     char error[512];
     wattle_request_init(&q);
     q.prompt = "<|im_start|>user\nSay yes.<|im_end|>\n<|im_start|>assistant\nYes.";
-    q.temperature = 0;
+    q.sampling.temperature = 0;
     if (wattle_generate(shared, &q, &r, error, sizeof error))
         fail_msg("%s", error);
     assert_int_equal(r.finish, WATTLE_FINISH_STOP);

@@ -62,12 +62,12 @@ static void test_requests(void **state)
         struct wattle_request r;
         const char *error;
     } cases[] = {
-        {{.temperature = -1}, "temperature"},
-        {{.temperature = NAN}, "temperature"},
-        {{.top_p = 1.5F}, "top_p"},
-        {{.top_k = -1}, "top_k"},
-        {{.min_p = 2}, "min_p"},
-        {{.repetition_penalty = 11}, "repetition_penalty"},
+        {{.sampling.temperature = -2}, "temperature"},
+        {{.sampling.temperature = NAN}, "temperature"},
+        {{.sampling.top_p = 1.5F}, "top_p"},
+        {{.sampling.top_k = -2}, "top_k"},
+        {{.sampling.min_p = 2}, "min_p"},
+        {{.sampling.repetition_penalty = 11}, "repetition_penalty"},
         {{.max_length = -1}, "max_length"},
         {{.max_new_tokens = -1}, "max_new_tokens"},
         {{.n_stop = 17, .stop = too_long}, "n_stop"},
@@ -77,8 +77,8 @@ static void test_requests(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct wattle_result r;
-        if (cases[i].r.repetition_penalty == 0)
-            cases[i].r.repetition_penalty = 1;
+        if (cases[i].r.sampling.repetition_penalty == 0)
+            cases[i].r.sampling.repetition_penalty = 1;
         cases[i].r.prompt = "x";
         assert_int_equal(wattle_generate(m, &cases[i].r, &r, error, sizeof error), WATTLE_ERANGE);
         assert_non_null(strstr(error, cases[i].error));

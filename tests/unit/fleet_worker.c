@@ -68,7 +68,7 @@ static bool open_bench(struct bench *b)
     assert_int_equal(meter_open(&b->shared.meter, &m, NULL), 0);
     assert_int_equal(prompt_open(&b->shared.prompt, NULL, NULL), 0);
     wattle_request_init(&b->shared.request);
-    b->shared.request.temperature = 0;
+    b->shared.request.sampling.temperature = 0;
     b->shared.request.max_new_tokens = 3;
     b->shared.model_name = "the model";
     assert_int_equal(metric_log_open(&b->log, folder, "bench", "id", NULL, NULL), 0);

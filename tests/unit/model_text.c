@@ -136,8 +136,76 @@ static void test_template(void **state)
     buf_clear(&b);
     make_spm(&b, 1);
     make_entry_text(&b, "tokenizer.chat_template", "{% if %}");
-    assert_true(open_text(&t, &b, &e) < 0);
-    assert_non_null(strstr(e.text, "key 'tokenizer.chat_template': "));
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    assert_null(model_text_template(t));
+    assert_non_null(strstr(model_text_template_error(t), "key 'tokenizer.chat_template': "));
+    model_text_close(&t);
+    buf_release(&b);
+}
+
+/* A named list: its default under the plain key, the others behind it. */
+static void test_tool_template(void **state)
+{
+    struct buf b;
+    struct err e = {""};
+    struct model_text *t = NULL;
+    (void)state;
+    buf_init(&b, 4096);
+    make_spm(&b, 1);
+    make_entry_text(&b, "tokenizer.chat_template", "a");
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    assert_ptr_equal(model_text_tool_template(t), model_text_template(t));
+    model_text_close(&t);
+    buf_clear(&b);
+    make_spm(&b, 2);
+    make_entry_text(&b, "tokenizer.chat_template", "a");
+    make_entry_text(&b, "tokenizer.chat_template.tool_use", "b");
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    assert_non_null(model_text_tool_template(t));
+    assert_ptr_not_equal(model_text_tool_template(t), model_text_template(t));
+    assert_null(model_text_template_error(t));
+    model_text_close(&t);
+    buf_release(&b);
+}
+
+static void test_ends_and_sampling(void **state)
+{
+    struct buf b;
+    struct err e = {""};
+    struct model_text *t = NULL;
+    struct model_sampling s;
+    (void)state;
+    buf_init(&b, 4096);
+    make_spm(&b, 0);
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    model_text_sampling(t, &s);
+    assert_true(s.temperature < 0 && s.top_p < 0 && s.min_p < 0 && s.repetition_penalty < 0);
+    assert_true(s.top_k < 0);
+    assert_true(model_text_is_end(t, 2));
+    for (int32_t id = -1; id < N_TOKENS + 1; id++)
+        assert_true(model_text_is_end(t, id) == (id == 2));
+    model_text_close(&t);
+    buf_clear(&b);
+    make_spm(&b, 7);
+    make_entry_u32(&b, "tokenizer.ggml.eot_token_id", 4);
+    make_entry_u32(&b, "tokenizer.ggml.eom_token_id", UINT32_MAX); /* as "none" */
+    make_entry_f32(&b, "general.sampling.temp", 0.25F);
+    make_entry_f32(&b, "general.sampling.top_p", 7); /* passed over: the model works without */
+    make_entry_text(&b, "general.sampling.min_p", "x");
+    make_entry_f32(&b, "general.sampling.penalty_repeat", 1.5F);
+    make_entry_u32(&b, "general.sampling.top_k", 20);
+    if (open_text(&t, &b, &e))
+        fail_msg("%s", e.text);
+    for (int32_t id = -1; id < N_TOKENS + 1; id++)
+        assert_true(model_text_is_end(t, id) == (id == 2 || id == 4));
+    model_text_sampling(t, &s);
+    assert_true(s.temperature == 0.25F && s.repetition_penalty == 1.5F && s.top_k == 20);
+    assert_true(s.top_p < 0 && s.min_p < 0);
+    model_text_close(&t);
     buf_release(&b);
 }
 
@@ -297,9 +365,14 @@ static void test_published(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_bos_by_pre_tokenizer),
-        cmocka_unit_test(test_template), cmocka_unit_test(test_no_vocabulary),
-        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_published),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_bos_by_pre_tokenizer),
+        cmocka_unit_test(test_template),
+        cmocka_unit_test(test_tool_template),
+        cmocka_unit_test(test_ends_and_sampling),
+        cmocka_unit_test(test_no_vocabulary),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* One safetensors file as tensors; private to weights/. */
+#ifndef WATTLE_WEIGHTS_SAFETENSORS_H
+#define WATTLE_WEIGHTS_SAFETENSORS_H
+
+#include "weights/weights.h"
+
+struct safetensors {
+    struct span header; /* the JSON text */
+    struct span data;
+    size_t n_tensors;
+};
+
+/* Whether the bytes begin as a safetensors file does: a length that can be, and a brace. */
+bool safetensors_is(struct span file);
+/* Finds the header and the data, and counts the tensors. Nothing is allocated. */
+int safetensors_open(struct safetensors *s, struct span file, struct err *e);
+/* Fills tensors [s->n_tensors] with views of the file; their names go to the arena. What weights.h
+ * promises holds then of this file. */
+int safetensors_read(const struct safetensors *s, struct arena *names, struct tensor *tensors,
+                     struct err *e);
+
+#endif
