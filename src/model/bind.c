@@ -77,7 +77,11 @@ static int bind_attention(struct binder *b, int32_t i, struct layer *layer)
     struct model *m = b->model;
     const struct traits *t = &m->traits;
     size_t n_embd = (size_t)t->n_embd, q = model_q_dim(m), kv = model_kv_dim(m);
-    int code;
+    int code = 0;
+    if (t->norm_before || t->norm_after)
+        code = bind_norm(b, in_layer(PLACE_ATTN_NORM, i), &layer->attn_norm);
+    if (code)
+        return code;
     if (t->fused_qkv || bind_find(b, in_layer(PLACE_QKV, i), ".weight")) {
         code = bind_fused(b, i, layer);
     } else {
@@ -93,8 +97,6 @@ static int bind_attention(struct binder *b, int32_t i, struct layer *layer)
         code = bind_qk_norm(b, in_layer(PLACE_Q_NORM, i), t->n_head, &layer->q_norm);
     if (!code && t->qk_norm != QK_NORM_NONE)
         code = bind_qk_norm(b, in_layer(PLACE_K_NORM, i), t->n_head_kv, &layer->k_norm);
-    if (!code && (t->norm_before || t->norm_after))
-        code = bind_norm(b, in_layer(PLACE_ATTN_NORM, i), &layer->attn_norm);
     if (!code && t->attn_post_norm)
         code = bind_norm(b, in_layer(PLACE_ATTN_POST_NORM, i), &layer->attn_post_norm);
     return code;
@@ -195,10 +197,10 @@ static int bind_feed_forward(struct binder *b, int32_t i, struct layer *layer)
 {
     const struct traits *t = &b->model->traits;
     bool mixture = t->n_expert && !(t->layers[i] & LAYER_DENSE);
-    int code = mixture ? bind_mixture(b, i, layer) : bind_dense(b, i, layer);
     bool has_norm = (t->norm_before || t->norm_after) && !(t->parallel && t->parallel_one_norm);
-    if (!code && has_norm)
-        code = bind_norm(b, in_layer(PLACE_FFN_NORM, i), &layer->ffn_norm);
+    int code = has_norm ? bind_norm(b, in_layer(PLACE_FFN_NORM, i), &layer->ffn_norm) : 0;
+    if (!code)
+        code = mixture ? bind_mixture(b, i, layer) : bind_dense(b, i, layer);
     if (!code && t->ffn_post_norm)
         code = bind_norm(b, in_layer(PLACE_FFN_POST_NORM, i), &layer->ffn_post_norm);
     return code;
@@ -299,7 +301,7 @@ static int bind_rope(struct binder *b)
                     place_pattern(b->family->gguf_names, false, places[k]), i, (double)v[k][i]);
     }
     m->rope_divisors = v[0];
-    if (!v[1] != !v[2])
+    if (!v[1] != !v[2] || (!b->hf && r->scaling == ROPE_SCALING_LONGROPE && !v[1]))
         return bind_missing(b, outside(v[1] ? PLACE_ROPE_SHORT : PLACE_ROPE_LONG), ".weight");
     if (v[1]) {
         r->scaling = ROPE_SCALING_LONGROPE;
@@ -315,15 +317,16 @@ static int bind_rope(struct binder *b)
 static int make_slopes(struct model *m, struct err *e)
 {
     int32_t n = m->traits.n_head, power = 1;
-    double max = (double)m->traits.alibi_max;
+    double max = (double)m->traits.alibi_max, scale = (double)m->traits.alibi_scale;
     m->alibi_slopes = arena_array(&m->arena, (size_t)n, sizeof *m->alibi_slopes);
     if (!m->alibi_slopes)
         return err_set(e, ERR_NOMEM, "no memory for %d slopes", n);
     while (power * 2 <= n)
         power *= 2;
     for (int32_t h = 0; h < n; h++)
-        m->alibi_slopes[h] = (float)(h < power ? exp2(-max * (h + 1) / power)
-                                               : exp2(-max * (2 * (h - power) + 1) / (2 * power)));
+        m->alibi_slopes[h] =
+            (float)(scale * (h < power ? exp2(-max * (h + 1) / power)
+                                       : exp2(-max * (2 * (h - power) + 1) / (2 * power))));
     return 0;
 }
 

@@ -35,39 +35,63 @@ static const struct config_alias common[] = {
     {"shared_expert_intermediate_size", NULL, "expert_shared_feed_forward_length"},
 };
 
-static const struct config_alias *find_alias(const struct config *c, const char *name)
-{
-    for (const struct config_alias *a = c->aliases; a && a->name; a++)
-        if (strcmp(a->name, name) == 0 && (c->gguf ? a->gguf : a->hf))
-            return a;
-    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
-        if (strcmp(common[i].name, name) == 0)
-            return &common[i];
-    return NULL;
-}
-
-/* The key as the file spells it. */
-static void full_key(const struct config *c, const char *name, char out[KEY_SIZE])
-{
-    const struct config_alias *a = find_alias(c, name);
-    if (c->gguf)
-        snprintf(out, KEY_SIZE, "%s.%s", c->arch, a && a->gguf ? a->gguf : name);
-    else
-        snprintf(out, KEY_SIZE, "%s", a && a->hf ? a->hf : name);
-}
-
-/* The member at a path with dots, NULL if it is absent or null. */
-static const struct json *find_member(const struct config *c, const char *name)
+/* The value at a path with dots: NULL if there is no such member. */
+static const struct json *json_at_path(const struct json *v, const char *path)
 {
     char key[KEY_SIZE];
-    full_key(c, name, key);
-    const struct json *v = c->json;
+    snprintf(key, sizeof key, "%s", path);
     for (char *part = key, *dot; part && v; part = dot) {
         dot = strchr(part, '.');
         if (dot)
             *dot++ = 0;
         v = json_get(v, part);
     }
+    return v;
+}
+
+/* key: without prefix. */
+static bool has_key(const struct config *c, const char *key)
+{
+    char full[KEY_SIZE];
+    if (!c->gguf)
+        return json_at_path(c->json, key) != NULL;
+    snprintf(full, sizeof full, "%s.%s", c->arch, key);
+    return gguf_has(c->gguf, full);
+}
+
+/* What the file calls name, without prefix; if it has nothing of the kind, what it would. */
+static const char *find_key(const struct config *c, const char *name)
+{
+    const char *first = NULL;
+    for (const struct config_alias *a = c->aliases; a && a->name; a++) {
+        const char *key = c->gguf ? a->gguf : a->hf;
+        if (!key || strcmp(a->name, name) != 0)
+            continue;
+        if (has_key(c, key))
+            return key;
+        first = first ? first : key;
+    }
+    if (first && (c->gguf || !has_key(c, name)))
+        return first;
+    for (size_t i = 0; i < sizeof common / sizeof *common && c->gguf; i++)
+        if (strcmp(common[i].name, name) == 0)
+            return common[i].gguf;
+    return name;
+}
+
+/* The key as the file spells it. */
+static void full_key(const struct config *c, const char *name, char out[KEY_SIZE])
+{
+    if (c->gguf)
+        snprintf(out, KEY_SIZE, "%s.%s", c->arch, find_key(c, name));
+    else
+        snprintf(out, KEY_SIZE, "%s", find_key(c, name));
+}
+
+/* The member, NULL if it is absent or null. */
+static const struct json *find_member(const struct config *c, const char *name)
+{
+    const struct json *v = json_at_path(c->json, find_key(c, name));
     return json_type_of(v) == JSON_NULL ? NULL : v;
 }
 
@@ -256,6 +280,11 @@ bool config_has(struct config *c, const char *name)
         return find_member(c, name) != NULL;
     full_key(c, name, key);
     return gguf_has(c->gguf, key);
+}
+
+bool config_is_null(struct config *c, const char *name)
+{
+    return !c->gguf && has_key(c, find_key(c, name)) && !find_member(c, name);
 }
 
 static bool json_is_set(const struct json *v)

@@ -14,7 +14,9 @@
 #include "codec/codec.h"
 #include "weights/weights.h"
 
-/* name is read from the key hf, or the key gguf without prefix; NULL: as without the alias. */
+/* name is read from the key hf, or the key gguf without prefix; NULL: as without the alias. Of
+ * several rows for a name the first whose key the file has is taken; name itself comes after them.
+ */
 struct config_alias {
     const char *name, *hf, *gguf;
 };
@@ -45,6 +47,8 @@ int32_t config_int_at(struct config *c, const char *name, size_t i, int32_t min,
 double config_real_at(struct config *c, const char *name, size_t i, double min, double max);
 struct span config_text_at(struct config *c, const char *name, size_t i);
 bool config_has(struct config *c, const char *name);
+/* True for a JSON null: where a family's default is something, null may stand for nothing. */
+bool config_is_null(struct config *c, const char *name);
 /* True if the key is there with a value other than 0, false or null. */
 bool config_is_set(struct config *c, const char *name);
 /* Records "key '<name as in the file>': …" unless a failure is there already. */

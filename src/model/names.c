@@ -3,8 +3,6 @@
  * gguf-py's constants (ggml docs/gguf.md). */
 #include "model/names.h"
 
-#include <stddef.h>
-
 static const char *const hf_defaults[PLACES] = {
     [PLACE_EMBEDDING] = "model.embed_tokens",
     [PLACE_OUTPUT_NORM] = "model.norm",
@@ -65,10 +63,16 @@ static const char *const gguf_defaults[PLACES] = {
     [PLACE_SHARED_DOWN] = "blk.%d.ffn_down_shexp",
 };
 
-const char *place_pattern(const struct tensor_name *family, bool hf, enum place place)
+const char *place_alternative(const struct tensor_name *family, enum place place, size_t nth)
 {
     for (; family && family->place; family++)
-        if (family->place == place)
+        if (family->place == place && nth-- == 0)
             return family->pattern;
-    return hf ? hf_defaults[place] : gguf_defaults[place];
+    return NULL;
+}
+
+const char *place_pattern(const struct tensor_name *family, bool hf, enum place place)
+{
+    const char *own = place_alternative(family, place, 0);
+    return own ? own : hf ? hf_defaults[place] : gguf_defaults[place];
 }

@@ -7,6 +7,7 @@
 #define WATTLE_MODEL_NAMES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum place {
     PLACE_EMBEDDING = 1,
@@ -53,5 +54,8 @@ struct tensor_name {
 /* The pattern of a place: from the family's list (ends with {0}, may be NULL), else the default of
  * the format. Never NULL for a place that the default tables have; NULL otherwise. */
 const char *place_pattern(const struct tensor_name *family, bool hf, enum place place);
+/* A family whose files differ has several rows for a place: the nth of them, NULL beyond the last.
+ */
+const char *place_alternative(const struct tensor_name *family, enum place place, size_t nth);
 
 #endif

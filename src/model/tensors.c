@@ -61,19 +61,51 @@ static void fill_numbers(const char *pattern, const int32_t *numbers, char *out,
     append(out, n, pattern, strlen(pattern));
 }
 
-static const char *pattern_of(const struct binder *b, enum place place)
+static const struct tensor_name *own_names(const struct binder *b)
 {
-    return place_pattern(b->hf ? b->family->hf_names : b->family->gguf_names, b->hf, place);
+    return b->hf ? b->family->hf_names : b->family->gguf_names;
+}
+
+static void name_by(const struct binder *b, const char *pattern, struct slot slot,
+                    const char *suffix, char out[BIND_NAME_SIZE])
+{
+    int32_t numbers[] = {slot.layer, slot.index, 0, 0};
+    size_t n = 0, root = b->root ? root_length(b) : 0;
+    out[0] = 0;
+    if (b->root) {
+        const char *embedding = place_pattern(b->family->hf_names, true, PLACE_EMBEDDING);
+        bool below = root && strncmp(pattern, embedding, root) == 0;
+        append(out, &n, below ? b->root : b->outer, strlen(below ? b->root : b->outer));
+        pattern += below ? root : 0;
+    }
+    fill_numbers(pattern, slot.layer < 0 ? numbers + 1 : numbers, out, &n);
+    append(out, &n, suffix, strlen(suffix));
+}
+
+/* Of alternatives the first whose weights the file has; if it has none, the first. */
+static const char *pattern_of(const struct binder *b, struct slot slot)
+{
+    const struct tensor_name *names = own_names(b);
+    if (place_alternative(names, slot.place, 1)) {
+        const char *p;
+        char name[BIND_NAME_SIZE];
+        for (size_t nth = 0; (p = place_alternative(names, slot.place, nth)) != NULL; nth++) {
+            name_by(b, p, slot, ".weight", name);
+            if (weights_tensor(b->model->file, name))
+                return p;
+        }
+    }
+    return place_pattern(names, b->hf, slot.place);
 }
 
 bool bind_has_pattern(const struct binder *b, enum place place)
 {
-    return pattern_of(b, place) != NULL;
+    return place_pattern(own_names(b), b->hf, place) != NULL;
 }
 
 bool bind_is_indexed(const struct binder *b, enum place place)
 {
-    const char *p = pattern_of(b, place);
+    const char *p = pattern_of(b, (struct slot){place, 0, 0});
     const char *first = p ? strstr(p, "%d") : NULL;
     return first && strstr(first + 2, "%d");
 }
@@ -81,21 +113,10 @@ bool bind_is_indexed(const struct binder *b, enum place place)
 void bind_name(const struct binder *b, struct slot slot, const char *suffix,
                char out[BIND_NAME_SIZE])
 {
-    const struct family *f = b->family;
-    const char *pattern = pattern_of(b, slot.place);
-    int32_t numbers[] = {slot.layer, slot.index, 0, 0};
-    size_t n = 0, root = b->root ? root_length(b) : 0;
+    const char *pattern = pattern_of(b, slot);
     out[0] = 0;
-    if (!pattern)
-        return;
-    if (b->root) {
-        const char *embedding = place_pattern(f->hf_names, true, PLACE_EMBEDDING);
-        bool below = root && strncmp(pattern, embedding, root) == 0;
-        append(out, &n, below ? b->root : b->outer, strlen(below ? b->root : b->outer));
-        pattern += below ? root : 0;
-    }
-    fill_numbers(pattern, slot.layer < 0 ? numbers + 1 : numbers, out, &n);
-    append(out, &n, suffix, strlen(suffix));
+    if (pattern)
+        name_by(b, pattern, slot, suffix, out);
 }
 
 const struct tensor *bind_find(const struct binder *b, struct slot slot, const char *suffix)

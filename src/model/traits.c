@@ -22,6 +22,7 @@ void traits_init(struct traits *t)
         .output_norm = true,
         .gated = true,
         .alibi_max = 8,
+        .alibi_scale = 1,
         .embedding_scale = 1,
         .residual_scale = 1,
         .logit_scale = 1,
@@ -35,7 +36,11 @@ static int32_t or_default(struct config *c, const char *name, int32_t max, int32
 
 static void read_heads(struct config *c, struct traits *t)
 {
-    t->n_head = config_int(c, "num_attention_heads", 1, HEADS_MAX);
+    t->n_head = or_default(c, "num_attention_heads", HEADS_MAX, c->gguf ? 0 : t->n_head);
+    if (config_is_null(c, "num_key_value_heads"))
+        t->n_head_kv = 0;
+    if (config_is_null(c, "head_dim"))
+        t->head_dim = 0;
     t->n_head_kv = config_int_or(c, "num_key_value_heads", 1, HEADS_MAX,
                                  t->n_head_kv ? t->n_head_kv : t->n_head);
     if (t->n_head % t->n_head_kv)
@@ -106,10 +111,13 @@ static void gguf_scaling(struct config *c, struct traits *t)
         if (kind.n == 0)
             r->factor = config_real_or(c, "rope.scale_linear", 1e-3, 1e6, r->factor);
         r->scaling = r->factor == 1 ? ROPE_SCALING_NONE : ROPE_SCALING_LINEAR;
-        r->attention_factor = magnitude; /* longrope, if its tensors are there: bind.c */
-    } else if (span_is(kind, "longrope") || span_is(kind, "none")) {
-        r->scaling = ROPE_SCALING_NONE;
+        r->attention_factor = magnitude; /* of longrope, whose tensors tell where the type does not
+                                          */
+    } else if (span_is(kind, "longrope")) {
+        r->scaling = ROPE_SCALING_LONGROPE; /* its numbers are tensors: bind.c */
         r->attention_factor = magnitude;
+    } else if (span_is(kind, "none")) {
+        r->scaling = ROPE_SCALING_NONE;
         r->factor = 1;
     } else {
         config_fail(c, ERR_UNSUPPORTED, "rope.scaling.type",
@@ -143,8 +151,9 @@ static float *read_factors(struct config *c, const struct rope_traits *r, const 
 static int32_t original_context(struct config *c, const struct traits *t, const char *object)
 {
     char key[128];
+    int32_t otherwise = t->rope.original_ctx ? t->rope.original_ctx : t->n_ctx;
     int32_t v = config_int_or(c, member(key, object, "original_max_position_embeddings"), 1,
-                              CTX_MAX, t->n_ctx);
+                              CTX_MAX, otherwise);
     return config_int_or(c, "original_max_position_embeddings", 1, CTX_MAX, v);
 }
 
@@ -243,7 +252,8 @@ void read_rope_object(struct config *c, struct traits *t, struct rope_traits *r,
 
 void read_rope(struct config *c, struct traits *t, double partial)
 {
-    double base = config_real_or(c, "rope_theta", 1.0000001, 1e15, 10000);
+    double otherwise = !c->gguf && t->rope.base > 0 ? t->rope.base : 10000;
+    double base = config_real_or(c, "rope_theta", 1.0000001, 1e15, otherwise);
     if (!c->gguf) {
         const char *object = config_has(c, "rope_scaling") ? "rope_scaling" : "rope_parameters";
         if (config_has(c, "rope_parameters.full_attention"))
@@ -317,34 +327,56 @@ void read_tied(struct config *c, struct traits *t, bool otherwise)
     t->tied = !c->gguf && config_bool_or(c, "tie_word_embeddings", otherwise);
 }
 
+/* What layer_types, or GGUF's array of flags, says of layer i. */
+static bool named_sliding(struct config *c, int32_t i)
+{
+    if (c->gguf)
+        return config_int_at(c, "attention.sliding_window_pattern", (size_t)i, 0, 1) != 0;
+    struct span type = config_text_at(c, "layer_types", (size_t)i);
+    if (!span_is(type, "sliding_attention") && !span_is(type, "full_attention"))
+        config_fail(c, ERR_UNSUPPORTED, "layer_types",
+                    "'%.*s' is not supported, expected full_attention or sliding_attention",
+                    SPAN_FMT(type));
+    return span_is(type, "sliding_attention");
+}
+
+/* Layers from first on slide, all but the last of every pattern, where the file does not name them.
+ */
+static void set_windows(struct config *c, struct traits *t, int32_t otherwise, int32_t pattern,
+                        int32_t first)
+{
+    const char *names = c->gguf ? "attention.sliding_window_pattern" : "layer_types";
+    size_t n = config_count(c, names);
+    t->window = config_is_null(c, "sliding_window")
+                    ? 0
+                    : config_int_or(c, "sliding_window", 0, INT32_MAX, otherwise);
+    if (n && n != (size_t)t->n_layer)
+        config_fail(c, ERR_FORMAT, names, "%zu entries, expected %d, one a layer", n, t->n_layer);
+    for (int32_t i = 0; i < t->n_layer && t->window && !c->code; i++)
+        if (n ? named_sliding(c, i) : i >= first && (pattern == 0 || (i + 1) % pattern != 0))
+            t->layers[i] |= LAYER_SLIDING;
+}
+
 void read_window(struct config *c, struct traits *t, int32_t otherwise, int32_t pattern)
 {
-    t->window = config_int_or(c, "sliding_window", 0, INT32_MAX, otherwise);
-    size_t n_types = c->gguf ? 0 : config_count(c, "layer_types");
-    if (n_types && n_types != (size_t)t->n_layer)
-        config_fail(c, ERR_FORMAT, "layer_types", "%zu entries, expected %d, one a layer", n_types,
-                    t->n_layer);
-    for (int32_t i = 0; i < t->n_layer && t->window && !c->code; i++) {
-        bool sliding = pattern == 0 || (i + 1) % pattern != 0;
-        if (n_types) {
-            struct span type = config_text_at(c, "layer_types", (size_t)i);
-            sliding = span_is(type, "sliding_attention");
-            if (!sliding && !span_is(type, "full_attention"))
-                config_fail(c, ERR_UNSUPPORTED, "layer_types",
-                            "'%.*s' is not supported, expected full_attention or "
-                            "sliding_attention",
-                            SPAN_FMT(type));
-        }
-        if (sliding)
-            t->layers[i] |= LAYER_SLIDING;
-    }
+    set_windows(c, t, otherwise, pattern, 0);
+}
+
+void read_window_from(struct config *c, struct traits *t, int32_t otherwise, int32_t first)
+{
+    set_windows(c, t, otherwise, 0, first);
 }
 
 void read_experts(struct config *c, struct traits *t)
 {
-    t->n_expert = config_int(c, "num_experts", 1, EXPERTS_MAX);
-    t->n_expert_used = config_int(c, "num_experts_per_tok", 1, t->n_expert);
-    t->n_ff_expert = config_int_or(c, "moe_intermediate_size", 1, FF_MAX, t->n_ff);
+    t->n_expert = or_default(c, "num_experts", EXPERTS_MAX, c->gguf ? 0 : t->n_expert);
+    t->n_expert_used =
+        or_default(c, "num_experts_per_tok", t->n_expert, c->gguf ? 0 : t->n_expert_used);
+    if (t->n_expert_used > t->n_expert)
+        config_fail(c, ERR_FORMAT, "num_experts_per_tok",
+                    "is missing, and %d experts are less than %d", t->n_expert, t->n_expert_used);
+    t->n_ff_expert = config_int_or(c, "moe_intermediate_size", 1, FF_MAX,
+                                   !c->gguf && t->n_ff_expert ? t->n_ff_expert : t->n_ff);
     if (c->gguf)
         return;
     int32_t step = config_int_or(c, "decoder_sparse_step", 1, TRAITS_LAYERS_MAX, 1);

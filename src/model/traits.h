@@ -96,6 +96,7 @@ struct traits {
     struct rope_traits rope, rope_local;
     bool alibi;             /* https://arxiv.org/abs/2108.12409 */
     float alibi_max;        /* the first slope is 2^(-alibi_max / n_head) */
+    float alibi_scale;      /* biases times this */
     bool positions;         /* a learned vector a position is added to the embedding… */
     int32_t positions_from; /* …which is row position + this of the matrix (OPT: 2) */
 
@@ -160,6 +161,8 @@ void read_tied(struct config *c, struct traits *t, bool otherwise);
  * null: none): the layers that layer_types names, else all but the last of every pattern (0: all).
  */
 void read_window(struct config *c, struct traits *t, int32_t otherwise, int32_t pattern);
+/* The same with the layers from first on. */
+void read_window_from(struct config *c, struct traits *t, int32_t otherwise, int32_t first);
 /* n_expert, n_expert_used, n_ff_expert, and LAYER_DENSE of mlp_only_layers and decoder_sparse_step.
  */
 void read_experts(struct config *c, struct traits *t);

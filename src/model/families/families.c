@@ -3,7 +3,12 @@
 #include "model/families/families.h"
 
 static const struct family *const families[] = {
-    &family_llama,
+    &family_llama,      &family_mistral,   &family_mixtral,   &family_phi,       &family_phi3,
+    &family_gemma,      &family_gemma2,    &family_gemma3,    &family_stablelm,  &family_qwen2,
+    &family_qwen3,      &family_qwen2_moe, &family_qwen3_moe, &family_gpt2,      &family_gpt_neox,
+    &family_gptj,       &family_falcon,    &family_mpt,       &family_bloom,     &family_opt,
+    &family_olmo,       &family_olmo2,     &family_granite,   &family_cohere,    &family_smollm3,
+    &family_starcoder2, &family_exaone,    &family_glm4,      &family_internlm2,
 };
 
 enum { N_FAMILIES = sizeof families / sizeof *families };
