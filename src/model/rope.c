@@ -6,24 +6,17 @@
 
 #include <math.h>
 
-int32_t rope_regime(const struct rope_traits *r, int32_t length)
-{
-    if (length <= r->original_ctx)
-        return 0;
-    switch (r->scaling) {
-    case ROPE_SCALING_LONGROPE:
-        return 1;
-    case ROPE_SCALING_DYNAMIC:
-        return length;
-    default:
-        return 0;
-    }
-}
-
 bool rope_depends_on_length(const struct rope_traits *r)
 {
     return r->n_rot > 0 &&
            (r->scaling == ROPE_SCALING_LONGROPE || r->scaling == ROPE_SCALING_DYNAMIC);
+}
+
+int32_t rope_regime(const struct rope_traits *r, int32_t length)
+{
+    if (!rope_depends_on_length(r) || length <= r->original_ctx)
+        return 0;
+    return r->scaling == ROPE_SCALING_DYNAMIC ? length : 1;
 }
 
 /* ---- YaRN ---- */
