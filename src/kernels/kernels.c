@@ -8,19 +8,8 @@
 
 bool kernels_has_q8(uint32_t type)
 {
-    switch (type) {
-    case WTYPE_Q8_0:
-    case WTYPE_Q4_0:
-    case WTYPE_Q4_1:
-    case WTYPE_Q5_0:
-    case WTYPE_Q5_1:
-    case WTYPE_Q4_K:
-    case WTYPE_Q5_K:
-    case WTYPE_Q6_K:
-        return true;
-    default:
-        return false;
-    }
+    const struct wtype_info *info = wtype_info(type);
+    return info && info->block_elems > 1;
 }
 
 const struct kernels *const *kernels_all(void)

@@ -17,24 +17,29 @@
  * end the lanes are folded: ((0+4) + (2+6)) + ((1+5) + (3+7)).
  *
  * Integer dot products (mul_q8). A weight row is a row of sub-blocks of 32 small integers w[32];
- * each has a scale for its two halves, d[0] and d[1] (equal but for Q6_K), and Q4_1 Q5_1 Q4_K Q5_K
- * have a minimum m (negative in K types), so that weight i is d[i / 16] * w[i] + m:
+ * each has a scale for its two halves, d[0] and d[1] (equal but for Q2_K Q3_K Q6_K NVFP4), and
+ * Q4_1 Q5_1 Q2_K Q4_K Q5_K have a minimum m (negative in K types; Q2_K one for each half), so that
+ * weight i is d[i / 16] * w[i] + m:
  *
- * - Q8_0 Q4_1 Q5_1: w = q; Q4_0: w = q - 8; Q5_0: w = q - 16
+ * - Q8_0 Q4_1 Q5_1 Q8_K: w = q; Q4_0: w = q - 8; Q5_0: w = q - 16; TQ1_0 TQ2_0: w = q - 1
  *
- * - Q4_K Q5_K: w = q, d[h] = d * scale, m = -(dmin * min)
+ * - IQ4_NL IQ4_XS MXFP4 NVFP4: w from a table of 16
  *
- * - Q6_K: w = q - 32, d[h] = d * scale of the half
+ * - Q2_K Q4_K Q5_K: w = q, d[h] = d * scale, m = -(dmin * min)
  *
- * All of these products are exact. For each sub-block, in order, with the activation block x:
+ * - Q3_K: w = q - 4, Q6_K: w = q - 32, d[h] = d * scale of the half; IQ4_XS: d[h] = d * scale
+ *
+ * All of these products are exact, and d * w but for Q8_K. For each sub-block, in order, with the
+ * activation block x:
  *
  * - t[j] = w[4j] * x.q[4j] + … + w[4j+3] * x.q[4j+3], in int32, for each lane j of 8
  *
- * - lane[j] = fma(d[j / 4] * x.d, (float)t[j], lane[j])
+ * - lane[j] = fma(d[j / 4] * x.d, (float)t[j], lane[j]); for Q2_K then lane[j] =
+ *   fma(m[j / 4] * x.d, (float)(x.q[4j] + … + x.q[4j+3]), lane[j])
  *
- * - min = fma(m, x.s, min), for types with a minimum
+ * - min = fma(m, x.s, min), for the other types with a minimum
  *
- * The result is fold(lane), plus min for types with a minimum. */
+ * The result is fold(lane), plus min for those. */
 #ifndef WATTLE_KERNELS_KERNELS_H
 #define WATTLE_KERNELS_KERNELS_H
 
@@ -153,7 +158,7 @@ struct kernels {
     void (*attention)(const struct attention *a, float *scores, float *y);
 };
 
-/* True for the types that mul_q8 takes: Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K. */
+/* True for the types that mul_q8 takes: all that have blocks. */
 bool kernels_has_q8(uint32_t type);
 
 /* The best table that this CPU has, chosen by CPUID / HWCAP, at most the one named by isa ("c",

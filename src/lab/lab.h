@@ -2,9 +2,9 @@
 /* lab: takes the engine apart, for tests and for people who port models: JSON lines in, JSON lines
  * out.
  *
- * Owns: the formats of docs/lab.md (logits, tokenize, detokenize, template).
+ * Owns: the formats of docs/lab.md (logits, tokenize, detokenize, template), and scoring (eval).
  * May include: base, codec, settings, meter, report and the whole library half (the only exception
- * to the layers). Start reading: lines.c. */
+ * to the layers). Start reading: lines.c, eval.c. */
 #ifndef WATTLE_LAB_LAB_H
 #define WATTLE_LAB_LAB_H
 
@@ -28,5 +28,39 @@ int lab_detokenize(const char *model_path, FILE *in, const char *in_name, FILE *
 /* One of model_path and template_path is set. */
 int lab_template(const char *model_path, const char *template_path, FILE *in, const char *in_name,
                  FILE *out, struct err *e);
+
+/* How well a model foretells a text, and how far it is from a reference on it. The reference is
+ * computed in 32-bit floats on dequantized weights, the model so too if exact. */
+struct lab_eval_options {
+    const char *model_path;
+    const char *reference_path; /* NULL: none; else a model with the same vocabulary */
+    const char *text_path;      /* at most 16 MiB; "-": standard input */
+    size_t context;             /* tokens of a window; 0: 512, at most the models' own */
+    size_t stride;              /* tokens from window to window, at most context; 0: half of it */
+    size_t limit;               /* tokens of the text that count; 0: all */
+    const char *isa;
+    int threads;
+    bool exact;
+    bool (*keep_going)(void *ctx); /* false: ERR_CANCELLED; or NULL */
+    /* done of all tokens; or NULL */
+    void (*on_progress)(void *ctx, size_t done, size_t all, double perplexity);
+    void *ctx;
+};
+struct lab_eval_result {
+    char model[128], quantization[16];
+    size_t tokens, scored, windows;
+    size_t bytes; /* that the scored tokens stand for */
+    size_t context, stride;
+    double loss;          /* mean of -ln p over the scored tokens */
+    double perplexity;    /* exp(loss) */
+    double bits_per_byte; /* all of the loss, in bits, over bytes; NAN: no bytes */
+    double seconds;       /* with loading */
+    /* With a reference only: */
+    char reference[128], reference_quantization[16];
+    double reference_perplexity;
+    double top1_agreement;                          /* share of the scored tokens, 0 to 1 */
+    double kl_mean, kl_p50, kl_p95, kl_p99, kl_max; /* KL(reference || model), nats a token */
+};
+int lab_eval(const struct lab_eval_options *o, struct lab_eval_result *out, struct err *e);
 
 #endif

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* A model's tokenizer, chat template, end tokens and sampling defaults, without its weights: from
- * the metadata of a GGUF file here. Key names: ggml docs/gguf.md;
+ * the metadata of a GGUF file here, from a folder in text_folder.c. Key names: ggml docs/gguf.md;
  * general.sampling.*, eot and eom: gguf-py's constants. */
 #include "model/text_parts.h"
 
 #include "model/parts.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+enum { ENTRIES_MAX = 65536 /* of one folder */ };
 
 /* ---- what both kinds share ---- */
 
@@ -137,13 +142,65 @@ static int open_gguf(struct model_text *t, const struct gguf *file, struct err *
 
 /* ---- either ---- */
 
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+/* What a folder has: its weights' kind decides where its text lies, since a GGUF file brings its
+ * own. */
+struct folder_look {
+    bool safetensors, gguf;
+};
+
+static int look_into(const char *folder, struct folder_look *out, struct err *e)
+{
+    DIR *d = opendir(folder);
+    if (!d)
+        return err_errno(e, errno, "cannot load '%s'", folder);
+    *out = (struct folder_look){false, false};
+    size_t n = 0;
+    for (struct dirent *entry; (entry = readdir(d)) && n < ENTRIES_MAX; n++) {
+        out->safetensors |= ends_with(entry->d_name, ".safetensors");
+        out->gguf |= ends_with(entry->d_name, ".gguf");
+    }
+    closedir(d);
+    return 0;
+}
+
 static int open_path(struct model_text *t, const char *path, struct err *e)
 {
-    int code = gguf_open(&t->file, path, e);
+    struct stat st;
+    struct folder_look look = {.gguf = true};
+    struct buf folder;
+    buf_init(&folder, 1 << 16);
+    bool is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (is_folder) {
+        int code = look_into(path, &look, e);
+        if (code)
+            return code;
+        buf_str(&folder, path);
+    } else if (ends_with(path, ".safetensors") || ends_with(path, ".safetensors.index.json")) {
+        const char *slash = strrchr(path, '/');
+        look = (struct folder_look){.safetensors = true};
+        buf_put(&folder, path, slash ? (size_t)(slash - path) : 0);
+        buf_str(&folder, slash == path ? "/" : slash ? "" : ".");
+    }
+    int code = buf_check(&folder, "path", e);
+    if (!code && look.gguf && !look.safetensors) {
+        code = weights_open(&t->file, path, e);
+        if (code)
+            goto done; /* names the path itself */
+        code = open_gguf(t, weights_gguf(t->file), e);
+    } else if (!code) {
+        code = text_open_folder(t, buf_cstr(&folder), look.safetensors, e);
+    }
     if (code)
-        return code; /* names the path itself */
-    code = open_gguf(t, t->file, e);
-    return code ? err_wrap(e, code, "cannot load '%s'", path) : 0;
+        err_wrap(e, code, "cannot load '%s'", path);
+done:
+    buf_release(&folder);
+    return code;
 }
 
 int model_text_open(struct model_text **out, const char *path, struct err *e)
@@ -170,7 +227,7 @@ void model_text_close(struct model_text **p)
     template_close(&t->tool_template);
     tokenizer_close(&t->tokenizer);
     arena_release(&t->arena);
-    gguf_close(&t->file);
+    weights_close(&t->file);
     free(t);
     *p = NULL;
 }

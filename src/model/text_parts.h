@@ -8,8 +8,8 @@
 enum { TEXT_ENDS_MAX = 64 }; /* the longest published list has 8 */
 
 struct model_text {
-    struct gguf *file;  /* GGUF: the tokenizer's spans lie in it; else NULL */
-    struct arena arena; /* GGUF: arrays of the vocabulary */
+    struct weights *file; /* GGUF: the tokenizer's spans lie in it; else NULL */
+    struct arena arena;   /* GGUF: arrays of the vocabulary */
     struct tokenizer *tokenizer;
     struct template *template, *tool_template; /* tool_template NULL: the same */
     struct err template_error;                 /* text is empty: none */
@@ -27,5 +27,8 @@ bool text_add_end(struct model_text *t, int64_t id);
 /* One value of sampling, where it lies in [min, max]; else a line in the log, and nothing. */
 void text_take_sampling(float *out, double value, double min, double max, const char *where,
                         const char *key);
+
+/* text_folder.c: folder is in Hugging Face layout. has_weights: no tokenizer is fine then. */
+int text_open_folder(struct model_text *t, const char *folder, bool has_weights, struct err *e);
 
 #endif

@@ -4,9 +4,11 @@
 
 #include <string.h>
 
-const uint32_t all_types[] = {WTYPE_F32,  WTYPE_F16,  WTYPE_BF16, WTYPE_Q8_0,
-                              WTYPE_Q4_0, WTYPE_Q4_1, WTYPE_Q5_0, WTYPE_Q5_1,
-                              WTYPE_Q4_K, WTYPE_Q5_K, WTYPE_Q6_K};
+const uint32_t all_types[] = {WTYPE_F32,   WTYPE_F16,    WTYPE_BF16,   WTYPE_F64,   WTYPE_I8,
+                              WTYPE_Q8_0,  WTYPE_Q4_0,   WTYPE_Q4_1,   WTYPE_Q5_0,  WTYPE_Q5_1,
+                              WTYPE_Q2_K,  WTYPE_Q3_K,   WTYPE_Q4_K,   WTYPE_Q5_K,  WTYPE_Q6_K,
+                              WTYPE_Q8_K,  WTYPE_IQ4_NL, WTYPE_IQ4_XS, WTYPE_MXFP4, WTYPE_NVFP4,
+                              WTYPE_TQ1_0, WTYPE_TQ2_0};
 const size_t n_types = sizeof all_types / sizeof *all_types;
 
 /* A finite binary16. Wild ones: largest, smallest normal, largest and smallest subnormal, zeros. */
@@ -46,12 +48,42 @@ void fill_floats(struct rng *r, enum fill kind, float *x, size_t n)
         x[i] = random_float(r, kind);
 }
 
-/* Where the binary16 scales of a block are. */
+/* Where the scales of a block are. */
 static void fill_scales(struct rng *r, uint32_t type, enum fill kind, uint8_t *block)
 {
-    put_half(block + (type == WTYPE_Q6_K ? 208 : 0), random_half(r, kind));
-    if (type == WTYPE_Q4_1 || type == WTYPE_Q5_1 || type == WTYPE_Q4_K || type == WTYPE_Q5_K)
-        put_half(block + 2, random_half(r, kind));
+    float f = random_float(r, kind == FILL_WILD ? FILL_PLAIN : kind);
+    switch (type) {
+    case WTYPE_Q2_K:
+        put_half(block + 80, random_half(r, kind));
+        put_half(block + 82, random_half(r, kind));
+        break;
+    case WTYPE_Q3_K:
+        put_half(block + 108, random_half(r, kind));
+        break;
+    case WTYPE_Q6_K:
+        put_half(block + 208, random_half(r, kind));
+        break;
+    case WTYPE_Q8_K:
+        memcpy(block, &f, 4);
+        break;
+    case WTYPE_MXFP4: /* 2^-8 to 2^-1; or all there are */
+        block[0] = (uint8_t)(kind == FILL_WILD ? rng_u64(r) : 120 + rng_below(r, 8));
+        break;
+    case WTYPE_NVFP4: /* no bits that are not finite */
+    case WTYPE_I8:
+        break;
+    case WTYPE_TQ1_0:
+        put_half(block + 52, random_half(r, kind));
+        break;
+    case WTYPE_TQ2_0:
+        put_half(block + 64, random_half(r, kind));
+        break;
+    default:
+        put_half(block, random_half(r, kind));
+        if (type == WTYPE_Q4_1 || type == WTYPE_Q5_1 || type == WTYPE_Q4_K || type == WTYPE_Q5_K)
+            put_half(block + 2, random_half(r, kind));
+        break;
+    }
 }
 
 void fill_weights(struct rng *r, uint32_t type, enum fill kind, uint8_t *row, size_t k)
@@ -63,6 +95,9 @@ void fill_weights(struct rng *r, uint32_t type, enum fill kind, uint8_t *row, si
         float f = random_float(r, kind);
         if (type == WTYPE_F32) {
             memcpy(row, &f, 4);
+        } else if (type == WTYPE_F64) {
+            double d = (double)f * (1 + 1e-9); /* between floats */
+            memcpy(row, &d, 8);
         } else if (type == WTYPE_BF16) {
             uint32_t bits;
             memcpy(&bits, &f, 4);

@@ -155,17 +155,23 @@ void check_mul(struct check *c)
 {
     static const size_t plain[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 23, 64, 71, 576};
     static const size_t blocks[] = {0, 32, 64, 96, 160, 576};
+    static const size_t pairs[] = {0, 64, 128, 192, 576};
     static const size_t k_blocks[] = {0, 256, 512, 768};
+    static const struct {
+        size_t elems;
+        const size_t *ks;
+        size_t n;
+    } all[] = {{1, plain, sizeof plain / sizeof *plain},
+               {32, blocks, sizeof blocks / sizeof *blocks},
+               {64, pairs, sizeof pairs / sizeof *pairs},
+               {256, k_blocks, sizeof k_blocks / sizeof *k_blocks}};
 
     for (size_t t = 0; t < n_types; t++) {
-        size_t elems = wtype_info(all_types[t])->block_elems;
-        const size_t *ks = elems == 1 ? plain : elems == 32 ? blocks : k_blocks;
-        size_t n = elems == 1    ? sizeof plain / sizeof *plain
-                   : elems == 32 ? sizeof blocks / sizeof *blocks
-                                 : sizeof k_blocks / sizeof *k_blocks;
-        for (size_t i = 0; i < n; i++)
-            for (int kind = 0; kind < FILL_KINDS; kind++)
-                check_problem(c, all_types[t], (enum fill)kind, ks[i], i % 3 * 3);
+        for (size_t a = 0; a < sizeof all / sizeof *all; a++)
+            for (size_t i = 0;
+                 all[a].elems == wtype_info(all_types[t])->block_elems && i < all[a].n; i++)
+                for (int kind = 0; kind < FILL_KINDS; kind++)
+                    check_problem(c, all_types[t], (enum fill)kind, all[a].ks[i], i % 3 * 3);
         check_tall(c, all_types[t]);
     }
 }

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 enum {
@@ -75,31 +76,84 @@ static void check_format(const char *name, const struct json *format)
     }
 }
 
+/* Every type that has blocks must be there, but for Q8_K, which no file has weights in. */
 static void blocks_stand_for_published_values(void **state)
 {
     (void)state;
     struct json *doc = load_blocks();
     const struct json *formats = json_get(doc, "formats");
     size_t n = 0;
-    for (void *it = json_first(formats); it; it = json_next(formats, it), n++)
+    for (void *it = json_first(formats); it; it = json_next(formats, it))
         check_format(json_key(it), json_value(it));
-    assert_true(n >= 8);
+    for (uint32_t type = 0; type < 256; type++)
+        if (kernels_has_q8(type) && type != WTYPE_Q8_K) {
+            if (!json_get(formats, wtype_info(type)->name))
+                fail_msg("no blocks of %s", wtype_info(type)->name);
+            n++;
+        }
+    assert_int_equal(n, 16);
     json_close(&doc);
+}
+
+/* Types that the file lacks, by values that can be told by hand. */
+static void plain_types_and_q8_k(void **state)
+{
+    (void)state;
+    static const double f64[] = {0, -1.5, 1e300, 0x1.0000001p0, -0x1.fffffffp-3};
+    static const float of_f64[] = {0, -1.5f, INFINITY, 1, -0.25f};
+    static const float f32[] = {1.25f, -3e38f, 1e-45f};
+    static const uint16_t f16[] = {0x3c00, 0xc001, 0x0001, 0x7bff, 0x8000};
+    static const float of_f16[] = {1, -0x1.004p1f, 0x1p-24f, 65504, -0.0f};
+    static const int8_t i8[] = {-128, -1, 0, 1, 127, 5, 6, 7, 8, 9};
+    static const float of_i8[] = {-128, -1, 0, 1, 127, 5, 6, 7, 8, 9};
+    uint8_t q8_k[292] = {0};
+    const float d = 0.1f;
+    float y[256];
+
+    memcpy(q8_k, &d, sizeof d);
+    for (int i = 0; i < 256; i++)
+        q8_k[4 + i] = (uint8_t)(i - 128);
+    for (const struct kernels *const *t = kernels_all(); *t; t++) {
+        (*t)->dequant(WTYPE_F64, f64, y, 5);
+        assert_memory_equal(y, of_f64, sizeof of_f64);
+        (*t)->dequant(WTYPE_F32, f32, y, 3);
+        assert_memory_equal(y, f32, sizeof f32);
+        (*t)->dequant(WTYPE_F16, f16, y, 5);
+        assert_memory_equal(y, of_f16, sizeof of_f16);
+        (*t)->dequant(WTYPE_I8, i8, y, 10);
+        assert_memory_equal(y, of_i8, sizeof of_i8);
+        (*t)->dequant(WTYPE_Q8_K, q8_k, y, 256);
+        for (int i = 0; i < 256; i++)
+            if (y[i] != d * (float)(i - 128))
+                fail_msg("%s Q8_K: value %d is %.9g", (*t)->isa, i, (double)y[i]);
+    }
 }
 
 static void types_that_are_not_ours(void **state)
 {
     (void)state;
-    static const uint32_t foreign[] = {4, 5, 9, 10, 11, 15, 24, 29, 31, 1000, UINT32_MAX};
+    static const struct {
+        uint32_t type;
+        const char *name;
+    } foreign[] = {{4, NULL},       {5, NULL},     {9, "Q8_1"},   {16, "IQ2_XXS"},   {17, "IQ2_XS"},
+                   {18, "IQ3_XXS"}, {19, "IQ1_S"}, {21, "IQ3_S"}, {22, "IQ2_S"},     {25, "I16"},
+                   {26, "I32"},     {27, "I64"},   {29, "IQ1_M"}, {31, NULL},        {36, NULL},
+                   {41, "Q1_0"},    {42, NULL},    {1000, NULL},  {UINT32_MAX, NULL}};
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        assert_null(wtype_info(foreign[i]));
-        assert_false(kernels_has_q8(foreign[i]));
+        const char *name = wtype_name(foreign[i].type);
+        assert_null(wtype_info(foreign[i].type));
+        assert_false(kernels_has_q8(foreign[i].type));
+        if (foreign[i].name)
+            assert_string_equal(name, foreign[i].name);
+        else
+            assert_null(name);
     }
-    assert_false(kernels_has_q8(WTYPE_F32));
-    assert_false(kernels_has_q8(WTYPE_F16));
-    assert_false(kernels_has_q8(WTYPE_BF16));
+    static const uint32_t plain[] = {WTYPE_F32, WTYPE_F16, WTYPE_BF16, WTYPE_F64, WTYPE_I8};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        assert_false(kernels_has_q8(plain[i]));
     assert_true(kernels_has_q8(WTYPE_Q8_0));
     assert_true(kernels_has_q8(WTYPE_Q6_K));
+    assert_string_equal(wtype_name(WTYPE_Q6_K), "Q6_K");
 }
 
 static void the_best_table_below_the_cap(void **state)
@@ -124,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_stand_for_published_values),
+        cmocka_unit_test(plain_types_and_q8_k),
         cmocka_unit_test(types_that_are_not_ours),
         cmocka_unit_test(the_best_table_below_the_cap),
     };

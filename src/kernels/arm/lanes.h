@@ -103,6 +103,43 @@ wide_inline struct v8f v8f_from_half_pairs(const uint8_t *p, size_t row_bytes, i
     return v8f_from_halves(pairs);
 }
 
+wide_inline struct v8f v8f_from_half_twice(const uint8_t *p, size_t row_bytes, int rows)
+{
+    uint8_t pairs[16];
+#pragma GCC unroll 16
+    for (int r = 0; r < 8; r++)
+        memcpy(pairs + 2 * r, p + (size_t)(r / 2 % rows) * row_bytes, 2);
+    return v8f_from_halves(pairs);
+}
+
+wide_inline struct v8f v8f_twice(const uint32_t bits[4])
+{
+    float32x4_t four = vreinterpretq_f32_u32(vld1q_u32(bits));
+    return (struct v8f){vzip1q_f32(four, four), vzip2q_f32(four, four)};
+}
+
+wide_inline float32x4_t floats_from_f64(const uint8_t *p)
+{
+    float64x2_t low = vreinterpretq_f64_u8(vld1q_u8(p));
+    return vcvt_high_f32_f64(vcvt_f32_f64(low), vreinterpretq_f64_u8(vld1q_u8(p + 16)));
+}
+
+wide_inline struct v8f v8f_from_f64(const uint8_t *p)
+{
+    return (struct v8f){floats_from_f64(p), floats_from_f64(p + 32)};
+}
+
+wide_inline struct v8f v8f_from_ue4m3(const uint8_t *p)
+{
+    const float32x4_t scale = vdupq_n_f32(0x1p119f);
+    uint8x8_t e = vld1_u8(p);
+    uint8x8_t lost = vceq_u8(e, vdup_n_u8(0x7f));
+    uint16x8_t wide = vshll_n_u8(vbic_u8(vand_u8(e, vdup_n_u8(0x7f)), lost), 4);
+    uint32x4_t low = vshll_n_u16(vget_low_u16(wide), 16), high = vshll_high_n_u16(wide, 16);
+    return (struct v8f){vmulq_f32(vreinterpretq_f32_u32(low), scale),
+                        vmulq_f32(vreinterpretq_f32_u32(high), scale)};
+}
+
 wide_inline struct v8f v8f_add(struct v8f a, struct v8f b)
 {
     return (struct v8f){vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)};
@@ -321,12 +358,52 @@ wide_inline struct v32b v32b_load(const void *p)
     return (struct v32b){vld1q_s8(p), vld1q_s8((const int8_t *)p + 16)};
 }
 
+wide_inline void v32b_store(void *p, struct v32b a)
+{
+    vst1q_s8((int8_t *)p, a.low);
+    vst1q_s8((int8_t *)p + 16, a.high);
+}
+
 /* 16 bytes: their low nibbles, then their high nibbles. */
 wide_inline struct v32b v32b_nibbles(const uint8_t *p)
 {
     uint8x16_t q = vld1q_u8(p);
     return (struct v32b){vreinterpretq_s8_u8(vandq_u8(q, vdupq_n_u8(15))),
                          vreinterpretq_s8_u8(vshrq_n_u8(q, 4))};
+}
+
+wide_inline struct v32b v32b_nibbles_of_eights(const uint8_t *p)
+{
+    uint8x16_t q = vld1q_u8(p), low = vandq_u8(q, vdupq_n_u8(15)), high = vshrq_n_u8(q, 4);
+    uint64x2_t l = vreinterpretq_u64_u8(low), h = vreinterpretq_u64_u8(high);
+    return (struct v32b){vreinterpretq_s8_u64(vzip1q_u64(l, h)),
+                         vreinterpretq_s8_u64(vzip2q_u64(l, h))};
+}
+
+wide_inline struct v32b v32b_lookup(struct v32b index, const int8_t table[16])
+{
+    int8x16_t t = vld1q_s8(table);
+    return (struct v32b){vqtbl1q_s8(t, vreinterpretq_u8_s8(index.low)),
+                         vqtbl1q_s8(t, vreinterpretq_u8_s8(index.high))};
+}
+
+wide_inline struct v32b v32b_set1(char b)
+{
+    return (struct v32b){vdupq_n_s8((int8_t)b), vdupq_n_s8((int8_t)b)};
+}
+
+/* A third of 256 is passed once or twice. */
+wide_inline int8x16_t digits(int8x16_t q, const uint8_t *power)
+{
+    uint8x16_t p = vmulq_u8(vreinterpretq_u8_s8(q), vld1q_u8(power));
+    uint8x16_t one = vshrq_n_u8(vcgeq_u8(p, vdupq_n_u8(86)), 7);
+    uint8x16_t two = vshrq_n_u8(vcgeq_u8(p, vdupq_n_u8(171)), 7);
+    return vreinterpretq_s8_u8(vaddq_u8(one, two));
+}
+
+wide_inline struct v32b v32b_digits(struct v32b q, const uint8_t power[32])
+{
+    return (struct v32b){digits(q.low, power), digits(q.high, power + 16)};
 }
 
 wide_inline int8x16_t field(const uint8_t *p, int shift, char mask)
@@ -346,10 +423,11 @@ wide_inline struct v32b v32b_or(struct v32b a, struct v32b b)
     return (struct v32b){vorrq_s8(a.low, b.low), vorrq_s8(a.high, b.high)};
 }
 
-/* low | high << 4; high below 16. */
-wide_inline struct v32b v32b_join(struct v32b low, struct v32b high)
+/* low | high << shift, which must not leave its byte. */
+wide_inline struct v32b v32b_join(struct v32b low, struct v32b high, int shift)
 {
-    return v32b_or(low, (struct v32b){vshlq_n_s8(high.low, 4), vshlq_n_s8(high.high, 4)});
+    const int8x16_t by = vdupq_n_s8((int8_t)shift);
+    return v32b_or(low, (struct v32b){vshlq_s8(high.low, by), vshlq_s8(high.high, by)});
 }
 
 /* 16 where a bit of the two bytes is set. */

@@ -70,12 +70,16 @@ static float dot_q8(uint32_t type, const uint8_t *row, const struct q8_block *x,
         struct ref_sub s;
         ref_read_sub(type, row, i, &s);
         for (int j = 0; j < 8; j++) {
-            int t = 0;
-            for (int l = 4 * j; l < 4 * j + 4; l++)
+            int t = 0, sum = 0;
+            for (int l = 4 * j; l < 4 * j + 4; l++) {
                 t += s.w[l] * x->q[l];
+                sum += x->q[l];
+            }
             lane[j] = fmaf(s.d[j / 4] * x->d, (float)t, lane[j]);
+            if (type == WTYPE_Q2_K)
+                lane[j] = fmaf(s.m[j / 4] * x->d, (float)sum, lane[j]);
         }
-        min = fmaf(s.m, x->s, min);
+        min = fmaf(s.m[0], x->s, min);
     }
     /* Without a minimum the terms of min are 0 * x.s, and x.s is NaN for a lost block: leave out.
      */

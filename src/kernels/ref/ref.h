@@ -9,7 +9,7 @@
 /* A sub-block of 32 weights as mul_q8 in kernels.h speaks of it. */
 struct ref_sub {
     float d[2]; /* scale of w[0..15], of w[16..31] */
-    float m;    /* minimum; 0 for types without one */
+    float m[2]; /* minimum of either half; 0 for types without one */
     int8_t w[32];
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Float dot products, and the dequantizing that they need. Included after an ISA's lanes.h. Tiles:
- * as in mul_q8.h. F32, F16 and BF16 weights become floats in registers; the other types are
+ * as in mul_q8.h. Weights without blocks become floats in registers; the other types are
  * dequantized once a row, into the caller's scratch. */
 #ifndef WATTLE_KERNELS_WIDE_MUL_F32_H
 #define WATTLE_KERNELS_WIDE_MUL_F32_H
@@ -14,10 +14,10 @@ enum { F32_TILE_ROWS = 4, F32_TILE_COLUMNS = 8 };
 
 wide_inline size_t plain_bytes(uint32_t type)
 {
-    return type == WTYPE_F32 ? 4 : 2;
+    return type == WTYPE_F64 ? 8 : type == WTYPE_F32 ? 4 : type == WTYPE_I8 ? 1 : 2;
 }
 
-/* Eight weights of type F32, F16 or BF16. */
+/* Eight weights of a type that has no blocks. */
 wide_inline struct v8f plain_load(uint32_t type, const uint8_t *p)
 {
     switch (type) {
@@ -25,6 +25,10 @@ wide_inline struct v8f plain_load(uint32_t type, const uint8_t *p)
         return v8f_load(p);
     case WTYPE_F16:
         return v8f_from_halves(p);
+    case WTYPE_F64:
+        return v8f_from_f64(p);
+    case WTYPE_I8:
+        return v8f_from_i8(p);
     default:
         return v8f_from_bf16(p);
     }
@@ -37,6 +41,13 @@ wide_inline float plain_at(uint32_t type, const uint8_t *p)
         return float_from_bits(load_u32(p));
     case WTYPE_F16:
         return half_at(p);
+    case WTYPE_F64: {
+        double d;
+        memcpy(&d, p, sizeof d);
+        return (float)d;
+    }
+    case WTYPE_I8:
+        return (float)(int8_t)*p;
     default:
         return float_from_bits((uint32_t)load_u16(p) << 16);
     }
@@ -125,22 +136,29 @@ wide_inline void f32_plain(uint32_t type, const uint8_t *w, size_t row_bytes, si
 
 wide_inline void dequant_blocks(uint32_t type, const uint8_t *block, float *y, size_t k)
 {
-    const int subs = block_subs(type), high = type == WTYPE_Q6_K ? 1 : 0;
-    struct k_scales scales;
+    const int subs = block_subs(type), high = halves_differ(type);
+    struct block_scales scales;
     for (size_t b = 0; b < k / 32; b += (size_t)subs, block += block_bytes(type)) {
-        if (subs == 8)
-            read_k_scales(type, block, 0, 1, &scales);
+        if (subs > 1)
+            read_block_scales(type, block, 0, 1, &scales);
 #pragma GCC unroll 16
         for (int i = 0; i < subs; i++) {
             struct v32b w = read_weights(type, block, i);
-            struct v8f pairs = read_pairs(type, block, 0, 1, &scales, i), m = v8f_zero();
+            struct v8f pairs = read_pairs(type, block, 0, 1, &scales, i);
             struct v8f d[2] = {v8f_spread(pairs, 0, 0), v8f_spread(pairs, high, high)};
+            struct v8f m[2] = {v8f_zero(), v8f_zero()};
             if (has_min(type))
-                m = v8f_spread(pairs, 1, 1);
-                /* The product is exact, so that fusing the addition changes nothing. */
+                m[0] = m[1] = v8f_spread(pairs, 1, 1);
+            if (has_half_mins(type)) {
+                struct v8f mins = read_half_mins(&scales, i);
+                m[0] = v8f_spread(mins, 0, 0);
+                m[1] = v8f_spread(mins, 1, 1);
+            }
+            /* Where there is a minimum the product is exact, so that fusing the addition changes
+             * nothing. */
 #pragma GCC unroll 16
             for (int j = 0; j < 4; j++, y += 8)
-                v8f_store(y, v8f_fma(d[j / 2], v32b_floats(w, j), m));
+                v8f_store(y, v8f_fma(d[j / 2], v32b_floats(w, j), m[j / 2]));
         }
     }
 }
@@ -166,6 +184,12 @@ static void wide_dequant(uint32_t type, const void *row, float *y, size_t k)
     case WTYPE_BF16:
         dequant_plain(WTYPE_BF16, row, y, k);
         break;
+    case WTYPE_F64:
+        dequant_plain(WTYPE_F64, row, y, k);
+        break;
+    case WTYPE_I8:
+        dequant_plain(WTYPE_I8, row, y, k);
+        break;
     case WTYPE_Q8_0:
         dequant_blocks(WTYPE_Q8_0, row, y, k);
         break;
@@ -181,6 +205,12 @@ static void wide_dequant(uint32_t type, const void *row, float *y, size_t k)
     case WTYPE_Q5_1:
         dequant_blocks(WTYPE_Q5_1, row, y, k);
         break;
+    case WTYPE_Q2_K:
+        dequant_blocks(WTYPE_Q2_K, row, y, k);
+        break;
+    case WTYPE_Q3_K:
+        dequant_blocks(WTYPE_Q3_K, row, y, k);
+        break;
     case WTYPE_Q4_K:
         dequant_blocks(WTYPE_Q4_K, row, y, k);
         break;
@@ -189,6 +219,27 @@ static void wide_dequant(uint32_t type, const void *row, float *y, size_t k)
         break;
     case WTYPE_Q6_K:
         dequant_blocks(WTYPE_Q6_K, row, y, k);
+        break;
+    case WTYPE_Q8_K:
+        dequant_blocks(WTYPE_Q8_K, row, y, k);
+        break;
+    case WTYPE_IQ4_NL:
+        dequant_blocks(WTYPE_IQ4_NL, row, y, k);
+        break;
+    case WTYPE_IQ4_XS:
+        dequant_blocks(WTYPE_IQ4_XS, row, y, k);
+        break;
+    case WTYPE_MXFP4:
+        dequant_blocks(WTYPE_MXFP4, row, y, k);
+        break;
+    case WTYPE_NVFP4:
+        dequant_blocks(WTYPE_NVFP4, row, y, k);
+        break;
+    case WTYPE_TQ1_0:
+        dequant_blocks(WTYPE_TQ1_0, row, y, k);
+        break;
+    case WTYPE_TQ2_0:
+        dequant_blocks(WTYPE_TQ2_0, row, y, k);
         break;
     }
 }
@@ -209,6 +260,12 @@ static void wide_mul_f32(uint32_t type, const void *w, size_t row_bytes, size_t 
         break;
     case WTYPE_BF16:
         f32_plain(WTYPE_BF16, rows, row_bytes, k, n_rows, x, n, out, out_stride);
+        break;
+    case WTYPE_F64:
+        f32_plain(WTYPE_F64, rows, row_bytes, k, n_rows, x, n, out, out_stride);
+        break;
+    case WTYPE_I8:
+        f32_plain(WTYPE_I8, rows, row_bytes, k, n_rows, x, n, out, out_stride);
         break;
     default:
         for (size_t r = 0; r < n_rows; r++) {

@@ -36,7 +36,7 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
                          int columns)
 {
     struct v8f lanes[Q8_ROWS][Q8_COLUMNS], mins[Q8_COLUMNS]; /* mins: row r in lane 2r + 1 */
-    const int subs = block_subs(type), high = type == WTYPE_Q6_K ? 1 : 0;
+    const int subs = block_subs(type), high = halves_differ(type);
     const uint8_t *tile = job->w + r0 * job->row_bytes, *w = tile;
     const struct q8_block *x = job->x + c0 * job->n_subs;
 
@@ -48,16 +48,17 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
             lanes[r][c] = v8f_zero();
     }
     for (size_t b = 0; b < job->n_subs; b += (size_t)subs, w += block_bytes(type)) {
-        struct k_scales k_scales;
+        struct block_scales scales;
         if (columns == 1) /* no second use of the weights hides the memory */
             prefetch_ahead(tile, (size_t)rows * job->row_bytes, (size_t)rows * (size_t)(w - tile),
                            (size_t)rows * block_bytes(type));
-        if (subs == 8)
-            read_k_scales(type, w, job->row_bytes, rows, &k_scales);
+        if (subs > 1)
+            read_block_scales(type, w, job->row_bytes, rows, &scales);
 #pragma GCC unroll 16
         for (int i = 0; i < subs; i++, x++) {
-            struct v8f pairs = read_pairs(type, w, job->row_bytes, rows, &k_scales, i);
+            struct v8f pairs = read_pairs(type, w, job->row_bytes, rows, &scales, i);
             struct v8f d[Q8_COLUMNS];
+            struct v8f m[Q8_COLUMNS], sums[Q8_COLUMNS]; /* of halves with minima */
             struct v32b q[Q8_COLUMNS];
 #pragma GCC unroll 16
             for (int c = 0; c < columns; c++) {
@@ -66,17 +67,25 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
                 if (has_min(type))
                     mins[c] = v8f_fma(pairs, v8f_set1(xb->s), mins[c]);
                 q[c] = v32b_load(xb->q);
+                if (has_half_mins(type)) {
+                    m[c] = v8f_mul(read_half_mins(&scales, i), v8f_set1(xb->d));
+                    sums[c] = v8f_from_ints(v8i_dot_positive(v32b_set1(1), q[c]));
+                }
             }
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++) {
                 struct v32b wr = read_weights(type, w + (size_t)r * job->row_bytes, i);
-                struct v32b size = has_min(type) ? wr : v32b_abs(wr);
+                const bool positive = has_min(type) || has_half_mins(type);
+                struct v32b size = positive ? wr : v32b_abs(wr);
 #pragma GCC unroll 16
                 for (int c = 0; c < columns; c++) {
                     struct v8i t =
-                        has_min(type) ? v8i_dot_positive(wr, q[c]) : v8i_dot_signed(wr, size, q[c]);
+                        positive ? v8i_dot_positive(wr, q[c]) : v8i_dot_signed(wr, size, q[c]);
                     struct v8f dr = v8f_spread(d[c], 2 * r, 2 * r + high);
                     lanes[r][c] = v8f_fma(dr, v8f_from_ints(t), lanes[r][c]);
+                    if (has_half_mins(type))
+                        lanes[r][c] =
+                            v8f_fma(v8f_spread(m[c], 2 * r, 2 * r + 1), sums[c], lanes[r][c]);
                 }
             }
         }
@@ -141,6 +150,12 @@ static void wide_mul_q8(uint32_t type, const void *w, size_t row_bytes, size_t k
     case WTYPE_Q5_1:
         q8_mul(WTYPE_Q5_1, &job, n_rows, n);
         break;
+    case WTYPE_Q2_K:
+        q8_mul(WTYPE_Q2_K, &job, n_rows, n);
+        break;
+    case WTYPE_Q3_K:
+        q8_mul(WTYPE_Q3_K, &job, n_rows, n);
+        break;
     case WTYPE_Q4_K:
         q8_mul(WTYPE_Q4_K, &job, n_rows, n);
         break;
@@ -149,6 +164,27 @@ static void wide_mul_q8(uint32_t type, const void *w, size_t row_bytes, size_t k
         break;
     case WTYPE_Q6_K:
         q8_mul(WTYPE_Q6_K, &job, n_rows, n);
+        break;
+    case WTYPE_Q8_K:
+        q8_mul(WTYPE_Q8_K, &job, n_rows, n);
+        break;
+    case WTYPE_IQ4_NL:
+        q8_mul(WTYPE_IQ4_NL, &job, n_rows, n);
+        break;
+    case WTYPE_IQ4_XS:
+        q8_mul(WTYPE_IQ4_XS, &job, n_rows, n);
+        break;
+    case WTYPE_MXFP4:
+        q8_mul(WTYPE_MXFP4, &job, n_rows, n);
+        break;
+    case WTYPE_NVFP4:
+        q8_mul(WTYPE_NVFP4, &job, n_rows, n);
+        break;
+    case WTYPE_TQ1_0:
+        q8_mul(WTYPE_TQ1_0, &job, n_rows, n);
+        break;
+    case WTYPE_TQ2_0:
+        q8_mul(WTYPE_TQ2_0, &job, n_rows, n);
         break;
     }
 }

@@ -100,6 +100,44 @@ wide_inline struct v8f v8f_from_half_pairs(const uint8_t *p, size_t row_bytes, i
     return (struct v8f){_mm256_cvtph_ps(_mm_setr_epi32(pair[0], pair[1], pair[2], pair[3]))};
 }
 
+/* The same of one binary16 of each row, in both lanes. */
+wide_inline struct v8f v8f_from_half_twice(const uint8_t *p, size_t row_bytes, int rows)
+{
+    uint16_t h[4];
+#pragma GCC unroll 16
+    for (int r = 0; r < 4; r++)
+        memcpy(&h[r], p + (size_t)(r % rows) * row_bytes, sizeof h[r]);
+    __m128i four = _mm_setr_epi16((short)h[0], (short)h[1], (short)h[2], (short)h[3], 0, 0, 0, 0);
+    return (struct v8f){_mm256_cvtph_ps(_mm_unpacklo_epi16(four, four))};
+}
+
+/* Four floats, given by their bits, in two lanes each. */
+wide_inline struct v8f v8f_twice(const uint32_t bits[4])
+{
+    __m128i four = _mm_setr_epi32((int)bits[0], (int)bits[1], (int)bits[2], (int)bits[3]);
+    __m256i from = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+    return (struct v8f){
+        _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(_mm256_castsi128_si256(four), from))};
+}
+
+/* Eight doubles, rounded. */
+wide_inline struct v8f v8f_from_f64(const uint8_t *p)
+{
+    __m128 low = _mm256_cvtpd_ps(_mm256_loadu_pd((const double *)p));
+    __m128 high = _mm256_cvtpd_ps(_mm256_loadu_pd((const double *)(p + 32)));
+    return (struct v8f){_mm256_set_m128(high, low)};
+}
+
+/* Eight of NVFP4's scales: ref/blocks.c has the comments. */
+wide_inline struct v8f v8f_from_ue4m3(const uint8_t *p)
+{
+    __m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    __m256i lost = _mm256_cmpeq_epi32(e, _mm256_set1_epi32(0x7f));
+    __m256i bits = _mm256_slli_epi32(_mm256_and_si256(e, _mm256_set1_epi32(0x7f)), 20);
+    bits = _mm256_andnot_si256(lost, bits);
+    return (struct v8f){_mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p119f))};
+}
+
 wide_inline struct v8f v8f_add(struct v8f a, struct v8f b)
 {
     return (struct v8f){_mm256_add_ps(a.v, b.v)};
@@ -302,12 +340,51 @@ wide_inline struct v32b v32b_load(const void *p)
     return (struct v32b){_mm256_loadu_si256((const __m256i *)p)};
 }
 
+wide_inline void v32b_store(void *p, struct v32b a)
+{
+    _mm256_storeu_si256((__m256i *)p, a.v);
+}
+
 /* 16 bytes: their low nibbles, then their high nibbles. */
 wide_inline struct v32b v32b_nibbles(const uint8_t *p)
 {
     __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
     __m256i both = _mm256_srlv_epi32(twice, _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4));
     return (struct v32b){_mm256_and_si256(both, _mm256_set1_epi8(15))};
+}
+
+/* The same by eights: low nibbles of bytes 0..7, their high nibbles, then bytes 8..15. */
+wide_inline struct v32b v32b_nibbles_of_eights(const uint8_t *p)
+{
+    __m256i all = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    __m256i twice = _mm256_permute4x64_epi64(all, _MM_SHUFFLE(1, 1, 0, 0));
+    __m256i both = _mm256_srlv_epi64(twice, _mm256_setr_epi64x(0, 4, 0, 4));
+    return (struct v32b){_mm256_and_si256(both, _mm256_set1_epi8(15))};
+}
+
+/* table[index], indices below 16. */
+wide_inline struct v32b v32b_lookup(struct v32b index, const int8_t table[16])
+{
+    __m128i t = _mm_loadu_si128((const __m128i *)table);
+    return (struct v32b){_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), index.v)};
+}
+
+wide_inline struct v32b v32b_set1(char b)
+{
+    return (struct v32b){_mm256_set1_epi8(b)};
+}
+
+/* The whole part of 3 * (q * power mod 256) / 256: a base-3 digit of TQ1_0. Even and odd bytes
+ * apart, in 16 bits. */
+wide_inline struct v32b v32b_digits(struct v32b q, const uint8_t power[32])
+{
+    const __m256i p = _mm256_loadu_si256((const __m256i *)power);
+    const __m256i low = _mm256_set1_epi16(255), three = _mm256_set1_epi16(3);
+    __m256i even = _mm256_mullo_epi16(_mm256_and_si256(q.v, low), _mm256_and_si256(p, low));
+    __m256i odd = _mm256_mullo_epi16(_mm256_srli_epi16(q.v, 8), _mm256_srli_epi16(p, 8));
+    even = _mm256_srli_epi16(_mm256_mullo_epi16(_mm256_and_si256(even, low), three), 8);
+    odd = _mm256_mullo_epi16(_mm256_and_si256(odd, low), three);
+    return (struct v32b){_mm256_or_si256(even, _mm256_andnot_si256(low, odd))};
 }
 
 /* (byte >> shift & mask) of 32 bytes. The shift works on 16 bits, the mask drops the neighbour's.
@@ -318,10 +395,10 @@ wide_inline struct v32b v32b_field(const uint8_t *p, int shift, char mask)
     return (struct v32b){_mm256_and_si256(q, _mm256_set1_epi8(mask))};
 }
 
-/* low | high << 4; high below 16. */
-wide_inline struct v32b v32b_join(struct v32b low, struct v32b high)
+/* low | high << shift, which must not leave its byte. */
+wide_inline struct v32b v32b_join(struct v32b low, struct v32b high, int shift)
 {
-    return (struct v32b){_mm256_or_si256(low.v, _mm256_slli_epi16(high.v, 4))};
+    return (struct v32b){_mm256_or_si256(low.v, _mm256_slli_epi16(high.v, shift))};
 }
 
 /* 16 in byte i where bit i of the four bytes is set. */

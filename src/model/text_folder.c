@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Tokenizer, chat template and generation settings of a folder in Hugging Face layout. Which file
+ * counts, and in what order: transformers' PreTrainedTokenizerBase.from_pretrained and
+ * GenerationConfig.from_pretrained. Every file is optional but those that make a tokenizer. */
+#include "model/text_parts.h"
+
+#include "codec/codec.h"
+
+#include <stdio.h>
+
+enum {
+    PATH_MAX_BYTES = 1 << 16,
+    /* Published tokenizer.json have up to 33 MB (Gemma 3), the others up to 5 MB. */
+    VOCABULARY_MAX = 96 << 20,
+    CONFIG_MAX = 8 << 20,
+    TEMPLATE_MAX = 1 << 20, /* what template_open takes */
+};
+
+/* A file of the folder, mapped. Absent: 0 and no bytes. */
+static int map_file(struct file_map *m, const char *folder, const char *name, size_t max_bytes,
+                    struct err *e)
+{
+    struct buf path;
+    buf_init(&path, PATH_MAX_BYTES);
+    buf_printf(&path, "%s/%s", folder, name);
+    int code = buf_check(&path, "path", e);
+    *m = (struct file_map){{NULL, 0}};
+    if (!code)
+        code = file_map(m, buf_cstr(&path), e);
+    if (!code && m->bytes.n > max_bytes) {
+        code = err_set(e, ERR_LIMIT, "%s: %zu bytes, expected at most %zu", name, m->bytes.n,
+                       max_bytes);
+        file_unmap(m);
+    }
+    buf_release(&path);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* A JSON object of the folder; *out is NULL when there is none. */
+static int read_json(struct json **out, const char *folder, const char *name, struct err *e)
+{
+    struct file_map m;
+    int code = map_file(&m, folder, name, CONFIG_MAX, e);
+    *out = NULL;
+    if (code || !m.bytes.p)
+        return code;
+    code = json_parse(out, m.bytes, CONFIG_MAX, name, e);
+    if (!code && json_type_of(*out) != JSON_OBJECT) {
+        code = err_set(e, ERR_FORMAT, "%s: %s, expected an object", name,
+                       json_type_name(json_type_of(*out)));
+        json_close(out);
+    }
+    file_unmap(&m);
+    return code;
+}
+
+/* ---- how its publisher generates ---- */
+
+static void take_ends(struct model_text *t, const struct json *v, const char *where)
+{
+    size_t n = json_type_of(v) == JSON_ARRAY ? json_size(v) : json_type_of(v) != JSON_NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct json *id = json_type_of(v) == JSON_ARRAY ? json_at(v, i) : v;
+        if (json_type_of(id) != JSON_INT || !text_add_end(t, json_int(id)))
+            log_warning("%s: eos_token_id: %s, expected up to %d token ids: passed over", where,
+                        json_type_of(id) == JSON_INT ? "an integer out of range"
+                                                     : json_type_name(json_type_of(id)),
+                        (int)TEXT_ENDS_MAX);
+    }
+}
+
+static void take_sampling(struct model_text *t, const struct json *doc, const char *where)
+{
+    struct model_sampling *s = &t->sampling;
+    const struct {
+        const char *key;
+        float *out;
+        double min, max;
+    } reals[] = {
+        {"temperature", &s->temperature, 0, 100},
+        {"top_p", &s->top_p, 0, 1},
+        {"min_p", &s->min_p, 0, 1},
+        {"repetition_penalty", &s->repetition_penalty, 0.01, 10},
+    };
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
+        const struct json *v = json_get(doc, reals[i].key);
+        if (json_is_number(v))
+            text_take_sampling(reals[i].out, json_number(v), reals[i].min, reals[i].max, where,
+                               reals[i].key);
+    }
+    float k = -1;
+    const struct json *top_k = json_get(doc, "top_k");
+    if (json_type_of(top_k) == JSON_INT)
+        text_take_sampling(&k, json_number(top_k), 0, 1000000, where, "top_k");
+    s->top_k = (int32_t)k;
+    const struct json *samples = json_get(doc, "do_sample");
+    if (json_type_of(samples) == JSON_BOOL && !json_bool(samples))
+        s->temperature = 0;
+}
+
+/* config.json speaks for the end tokens alone: the sampling values that old ones hold are the
+ * library's defaults of their time, not the publisher's word. */
+static int read_generation(struct model_text *t, const char *folder, struct err *e)
+{
+    static const char *const names[] = {"generation_config.json", "config.json"};
+    struct json *doc = NULL;
+    int code = read_json(&doc, folder, names[0], e);
+    const char *where = names[0];
+    if (doc)
+        take_sampling(t, doc, where);
+    const struct json *ends = json_get(doc, "eos_token_id");
+    if (!code && json_type_of(ends) == JSON_NULL) {
+        json_close(&doc);
+        where = names[1];
+        code = read_json(&doc, folder, where, e);
+        ends = json_get(doc, "eos_token_id");
+        if (json_type_of(ends) == JSON_NULL)
+            ends = json_get(json_get(doc, "text_config"), "eos_token_id");
+    }
+    take_ends(t, ends, where);
+    json_close(&doc);
+    return code;
+}
+
+int text_open_folder(struct model_text *t, const char *folder, bool has_weights, struct err *e)
+{
+    (void)has_weights;
+    return read_generation(t, folder, e);
+}
