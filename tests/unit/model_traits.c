@@ -251,6 +251,26 @@ static void test_work(void **state)
     model_unmake(&m);
 }
 
+/* A router that says nothing usable picks some experts all the same. */
+static void test_router_of_nan(void **state)
+{
+    static float logits[TOKENS * ROW];
+    struct model m = {0};
+    struct session s;
+    (void)state;
+    shape_make(&m, shape_named("qwen_moe"));
+    float *router = (float *)(void *)m.layers[0].router.data;
+    for (size_t i = 0; i < 4 * 64; i++) /* all of four experts' rows; infinities for the rest */
+        router[i] = NAN;
+    for (size_t i = 4 * 64; i < 6 * 64; i++)
+        router[i] = i % 2 ? INFINITY : -INFINITY;
+    open_session(&s, &m, 2, TOKENS);
+    feed(&s, TOKENS - 1, TOKENS, true, logits);
+    feed(&s, TOKENS, 1, true, logits);
+    close_session(&s);
+    model_unmake(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_expected_length),
         cmocka_unit_test(test_cancelled_anew),
         cmocka_unit_test(test_work),
+        cmocka_unit_test(test_router_of_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
