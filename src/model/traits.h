@@ -143,7 +143,7 @@ void traits_init(struct traits *t);
 void read_sizes(struct config *c, struct traits *t);
 /* All of t->rope but interleaved, in all spellings: rope_theta with rope_scaling, rope_parameters,
  * GGUF's rope.*. partial: the share of a head that rotates where the file does not say
- * (partial_rotary_factor, rotary_dim). Dynamic scaling stretches n_ctx. */
+ * (partial_rotary_factor, rotary_dim). Dynamic scaling stretches n_ctx to twice factor times. */
 void read_rope(struct config *c, struct traits *t, double partial);
 /* The same of r from one object ("rope_parameters.sliding_attention"); its rope_theta is base where
  * it has none. config.json only. */
