@@ -26,7 +26,7 @@ TYPES = {"f32": gguf.LlamaFileType.ALL_F32, "f16": gguf.LlamaFileType.MOSTLY_F16
 
 
 # Keys that published models have, transformers does without, and the converter needs.
-ADDED = {"gpt2": {"n_ctx": 128}, "gpt2-published": {"n_ctx": 70}, "bloom": {"seq_length": 128}, "neox-parallel": {"rotary_pct": 0.25}, "falcon-7b": {"num_kv_heads": 1},
+ADDED = {"gpt2": {"n_ctx": 128}, "gpt2-wide": {"n_ctx": 70}, "bloom": {"seq_length": 128}, "neox-parallel": {"rotary_pct": 0.25}, "falcon-7b": {"num_kv_heads": 1},
          "falcon-mq": {"num_kv_heads": 1}}
 RENAMED = {"MptForCausalLM": "MPTForCausalLM"}
 
