@@ -97,6 +97,7 @@ struct traits {
     bool alibi;             /* https://arxiv.org/abs/2108.12409 */
     float alibi_max;        /* the first slope is 2^(-alibi_max / n_head) */
     float alibi_scale;      /* biases times this */
+    bool alibi_bf16;        /* slope, position and their product rounded to bfloat16 */
     bool positions;         /* a learned vector a position is added to the embedding… */
     int32_t positions_from; /* …which is row position + this of the matrix (OPT: 2) */
 
