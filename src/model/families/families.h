@@ -36,6 +36,7 @@
     FAMILY(starcoder2) \
     FAMILY(exaone) \
     FAMILY(glm4) \
+    FAMILY(minicpm) \
     FAMILY(internlm2)
 /* clang-format on */
 
