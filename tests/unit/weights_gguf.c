@@ -362,7 +362,8 @@ static void test_wrong_structure(void **state)
         {wrong_overlap, "tensor 'two': overlaps tensor 'one'"},
         {wrong_name_twice, "tensor 'one': there twice"},
         {wrong_name_length, "name of tensor 0: 299 bytes, expected 1 to 256"},
-        {wrong_type_known, "tensor 't': tensor type 16 (IQ2_XXS) is not supported, expected one of"},
+        {wrong_type_known,
+         "tensor 't': tensor type 16 (IQ2_XXS) is not supported, expected one of"},
         {wrong_alignment, "key 'general.alignment': 48, expected a power of two from 8 to 65536"},
         {wrong_escape, "tensor 'bad\\x1b[2Jname\\x0a': dimension 1 is 0"},
     };
