@@ -123,6 +123,7 @@ static void keep_positions(const struct bench *b, struct question *q, size_t fro
 static int run_ids(const struct bench *b, struct question *q, struct err *e)
 {
     size_t n_vocab = (size_t)b->info.n_vocab;
+    kv_expect(q->kv, (int32_t)q->n_ids); /* one pass over all of them, and then each its own */
     for (size_t at = 0; at < q->n_ids;) {
         size_t n = q->n_ids - at < BATCH ? q->n_ids - at : BATCH;
         int rc = step(b, q, q->ids + at, n, n, e);
@@ -133,6 +134,7 @@ static int run_ids(const struct bench *b, struct question *q, struct err *e)
         if (at == q->n_ids)
             memcpy(q->last, b->step + (n - 1) * n_vocab, n_vocab * sizeof *q->last);
     }
+    kv_expect(q->kv, 0);
     return 0;
 }
 

@@ -1,191 +1,253 @@
 /* SPDX-License-Identifier: MIT */
-/* Tensors by name to the places of a model, every shape held against the traits.
- *
- * The tables below are all there is: a tensor of a layer that no row names means a computation that
- * the forward pass does not do, and is refused; others outside of the layers are left alone, and
- * the log says so. */
-#include "model/parts.h"
+/* A model's layers and matrices out of its file's tensors, as the traits say which there are. */
+#include "model/bind.h"
 #include "model/rope.h"
 
+#include <math.h>
 #include <stddef.h>
-#include <stdio.h>
 
-enum axis { AXIS_EMBD, AXIS_HEADS, AXIS_HEADS_KV, AXIS_FF };
-
-struct matrix_slot {
-    const char *name; /* NAME.weight, and NAME.bias where the file has one */
-    size_t offset;    /* in struct layer */
-    enum axis cols, rows;
-};
-
-static const struct matrix_slot layer_matrices[] = {
-    {"attn_q", offsetof(struct layer, q), AXIS_EMBD, AXIS_HEADS},
-    {"attn_k", offsetof(struct layer, k), AXIS_EMBD, AXIS_HEADS_KV},
-    {"attn_v", offsetof(struct layer, v), AXIS_EMBD, AXIS_HEADS_KV},
-    {"attn_output", offsetof(struct layer, o), AXIS_HEADS, AXIS_EMBD},
-    {"ffn_gate", offsetof(struct layer, gate), AXIS_EMBD, AXIS_FF},
-    {"ffn_up", offsetof(struct layer, up), AXIS_EMBD, AXIS_FF},
-    {"ffn_down", offsetof(struct layer, down), AXIS_FF, AXIS_EMBD},
-};
-
-static const struct {
-    const char *name;
-    size_t offset;
-} layer_norms[] = {
-    {"attn_norm", offsetof(struct layer, attn_norm)},
-    {"ffn_norm", offsetof(struct layer, ffn_norm)},
-};
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-enum { NAME_SIZE = 96, WTYPES = 64 };
-
-struct binder {
-    struct model *model;
-    bool *used;                  /* [tensor in the file] */
-    uint64_t type_bytes[WTYPES]; /* of matrices, for the name of the quantization */
-    struct err *e;
-};
-
-static size_t axis_length(const struct model *m, enum axis axis)
+static struct slot outside(enum place place)
 {
-    switch (axis) {
-    case AXIS_EMBD:
-        return (size_t)m->traits.n_embd;
-    case AXIS_HEADS:
-        return model_q_dim(m);
-    case AXIS_HEADS_KV:
-        return model_kv_dim(m);
-    case AXIS_FF:
-        return (size_t)m->traits.n_ff;
-    }
-    return 0;
+    return (struct slot){place, -1, -1};
 }
 
-static void describe_dims(const struct tensor *t, char out[NAME_SIZE])
+static struct slot in_layer(enum place place, int32_t layer)
 {
-    int n = 0;
-    for (uint32_t i = 0; i < t->n_dims; i++)
-        n += snprintf(out + n, NAME_SIZE - (size_t)n, "%s%llu", i ? ", " : "",
-                      (unsigned long long)t->dims[i]);
+    return (struct slot){place, layer, -1};
 }
 
-/* The tensor, marked as used; NULL if the file has none of that name. */
-static const struct tensor *take(struct binder *b, const char *name)
-{
-    const struct tensor *t = gguf_tensor(b->model->file, name);
-    if (t) {
-        size_t index = (size_t)(t - gguf_tensor_at(b->model->file, 0));
-        if (!b->used[index])
-            b->model->info.n_params += t->data.n / t->row_bytes * t->dims[0];
-        b->used[index] = true;
-    }
-    return t;
-}
+/* ---- norms ---- */
 
-static int missing(struct binder *b, const char *name)
+static int bind_norm(struct binder *b, struct slot slot, struct norm *out)
 {
-    return err_set(b->e, ERR_FORMAT, "tensor '%s': is missing, a %s model needs it", name,
-                   b->model->info.arch);
-}
-
-/* n_rows 0: a vector of n_cols. */
-static int check_shape(struct binder *b, const struct tensor *t, size_t n_cols, size_t n_rows)
-{
-    uint32_t n_dims = n_rows ? 2 : 1;
-    bool ok = t->dims[0] == n_cols && t->dims[1] == (n_rows ? n_rows : 1) && t->dims[2] == 1 &&
-              t->dims[3] == 1;
-    if (ok)
+    const struct traits *t = &b->model->traits;
+    size_t n = (size_t)t->n_embd;
+    out->there = true;
+    if (t->norm_plain)
         return 0;
-    char dims[NAME_SIZE], expected[NAME_SIZE];
-    describe_dims(t, dims);
-    describe_dims(&(struct tensor){.n_dims = n_dims, .dims = {n_cols, n_rows}}, expected);
-    return err_set(b->e, ERR_FORMAT,
-                   "tensor '%s': dimensions [%s], expected [%s] by the hyperparameters", t->name,
-                   dims, expected);
+    int code = bind_vector(b, slot, ".weight", n, 1, t->norm_offset, true, &out->weight);
+    if (!code && t->norm == NORM_LAYER)
+        code = bind_vector(b, slot, ".bias", n, 1, 0, false, &out->bias);
+    return code;
 }
 
-/* A vector as floats: the file's own where it has them, else converted. */
-static int bind_vector(struct binder *b, const char *name, size_t n, bool required,
-                       const float **out)
+/* Of queries or keys: n_head heads. */
+static int bind_qk_norm(struct binder *b, struct slot slot, int32_t n_head, struct norm *out)
+{
+    const struct traits *t = &b->model->traits;
+    size_t n = (size_t)t->head_dim, parts = 1;
+    if (t->qk_norm != QK_NORM_HEAD)
+        n *= (size_t)n_head;
+    if (t->qk_norm == QK_NORM_HEADS && bind_is_indexed(b, slot.place))
+        parts = (size_t)n_head;
+    out->there = true;
+    int code = bind_vector(b, slot, ".weight", n, parts, t->norm_offset, true, &out->weight);
+    if (!code && t->qk_norm_kind == NORM_LAYER)
+        code = bind_vector(b, slot, ".bias", n, parts, 0, false, &out->bias);
+    return code;
+}
+
+/* ---- attention ---- */
+
+/* Queries, keys and values as rows of one matrix. */
+static int bind_fused(struct binder *b, int32_t i, struct layer *layer)
 {
     struct model *m = b->model;
-    const struct tensor *t = take(b, name);
-    if (!t)
-        return required ? missing(b, name) : 0;
-    int code = check_shape(b, t, n, 0);
+    size_t q = model_q_dim(m), kv = model_kv_dim(m), head = (size_t)m->traits.head_dim;
+    size_t heads = q / kv; /* of queries, in a group */
+    struct matrix all;
+    int code = bind_matrix(b, in_layer(PLACE_QKV, i), (size_t)m->traits.n_embd, q + 2 * kv, &all);
     if (code)
         return code;
-    if (t->type == WTYPE_F32) {
-        *out = (const float *)(const void *)t->data.p; /* aligned to 8 by the format */
-        return 0;
+    if (m->traits.qkv_order == QKV_PARTS || !b->hf) {
+        code = bind_rows(b, &all, 0, q, q, q, &layer->q);
+        if (!code)
+            code = bind_rows(b, &all, q, kv, kv, kv, &layer->k);
+        return code ? code : bind_rows(b, &all, q + kv, kv, kv, kv, &layer->v);
     }
-    float *v = arena_array(&m->arena, n, sizeof *v);
-    if (!v)
-        return err_set(b->e, ERR_NOMEM, "tensor '%s': no memory for %zu floats", name, n);
-    m->kernels->dequant(t->type, t->data.p, v, n);
-    *out = v;
-    return 0;
+    size_t apart = (heads + 2) * head;
+    code = bind_rows(b, &all, 0, q, heads * head, apart, &layer->q);
+    if (!code)
+        code = bind_rows(b, &all, heads * head, kv, head, apart, &layer->k);
+    return code ? code : bind_rows(b, &all, (heads + 1) * head, kv, head, apart, &layer->v);
 }
 
-/* base is the name without ".weight". */
-static int bind_matrix(struct binder *b, const char *base, size_t n_cols, size_t n_rows,
-                       struct matrix *out)
+static int bind_attention(struct binder *b, int32_t i, struct layer *layer)
 {
     struct model *m = b->model;
-    char name[NAME_SIZE];
-    snprintf(name, sizeof name, "%s.weight", base);
-    const struct tensor *t = take(b, name);
-    if (!t)
-        return missing(b, name);
-    int code = check_shape(b, t, n_cols, n_rows);
+    const struct traits *t = &m->traits;
+    size_t n_embd = (size_t)t->n_embd, q = model_q_dim(m), kv = model_kv_dim(m);
+    int code = 0;
+    if (t->norm_before || t->norm_after)
+        code = bind_norm(b, in_layer(PLACE_ATTN_NORM, i), &layer->attn_norm);
     if (code)
         return code;
-    *out = (struct matrix){
-        .data = t->data.p,
-        .row_bytes = t->row_bytes,
-        .n_rows = n_rows,
-        .n_cols = n_cols,
-        .type = t->type,
-        .q8 = m->math == MODEL_MATH_FAST && kernels_has_q8(t->type),
-    };
-    b->type_bytes[t->type] += t->data.n;
-    snprintf(name, sizeof name, "%s.bias", base);
-    return bind_vector(b, name, n_rows, false, &out->bias);
+    if (t->fused_qkv || bind_find(b, in_layer(PLACE_QKV, i), ".weight")) {
+        code = bind_fused(b, i, layer);
+    } else {
+        code = bind_matrix(b, in_layer(PLACE_Q, i), n_embd, q, &layer->q);
+        if (!code)
+            code = bind_matrix(b, in_layer(PLACE_K, i), n_embd, kv, &layer->k);
+        if (!code)
+            code = bind_matrix(b, in_layer(PLACE_V, i), n_embd, kv, &layer->v);
+    }
+    if (!code)
+        code = bind_matrix(b, in_layer(PLACE_O, i), q, n_embd, &layer->o);
+    if (!code && t->qk_norm != QK_NORM_NONE)
+        code = bind_qk_norm(b, in_layer(PLACE_Q_NORM, i), t->n_head, &layer->q_norm);
+    if (!code && t->qk_norm != QK_NORM_NONE)
+        code = bind_qk_norm(b, in_layer(PLACE_K_NORM, i), t->n_head_kv, &layer->k_norm);
+    if (!code && t->attn_post_norm)
+        code = bind_norm(b, in_layer(PLACE_ATTN_POST_NORM, i), &layer->attn_post_norm);
+    return code;
+}
+
+/* ---- feed-forward ---- */
+
+/* A file's gate and up in one matrix: told by its rows, since GGUF has it under the name of up. */
+static bool has_gate_up(const struct binder *b, int32_t i)
+{
+    const struct traits *t = &b->model->traits;
+    const struct tensor *both = bind_find(b, in_layer(PLACE_GATE_UP, i), ".weight");
+    return t->gated && (t->fused_gate_up || (both && both->dims[1] == 2 * (uint64_t)t->n_ff));
+}
+
+static int bind_dense(struct binder *b, int32_t i, struct layer *layer)
+{
+    const struct traits *t = &b->model->traits;
+    size_t n_embd = (size_t)t->n_embd, n_ff = (size_t)t->n_ff;
+    int code = 0;
+    if (has_gate_up(b, i)) {
+        struct matrix both;
+        code = bind_matrix(b, in_layer(PLACE_GATE_UP, i), n_embd, 2 * n_ff, &both);
+        if (!code)
+            code = bind_rows(b, &both, 0, n_ff, n_ff, n_ff, &layer->gate);
+        if (!code)
+            code = bind_rows(b, &both, n_ff, n_ff, n_ff, n_ff, &layer->up);
+    } else {
+        if (t->gated)
+            code = bind_matrix(b, in_layer(PLACE_GATE, i), n_embd, n_ff, &layer->gate);
+        if (!code)
+            code = bind_matrix(b, in_layer(PLACE_UP, i), n_embd, n_ff, &layer->up);
+    }
+    return code ? code : bind_matrix(b, in_layer(PLACE_DOWN, i), n_ff, n_embd, &layer->down);
+}
+
+/* One matrix of every expert, first[0] of expert 0, the others sizeof(struct expert) apart. */
+static int bind_experts(struct binder *b, struct slot slot, size_t n_cols, size_t n_rows,
+                        struct expert *experts, size_t offset)
+{
+    size_t n = (size_t)b->model->traits.n_expert;
+    struct matrix *first = (struct matrix *)((char *)experts + offset);
+    int code = 0;
+    if (!bind_is_indexed(b, slot.place)) {
+        code = bind_stacked(b, slot, n_cols, n_rows, n, first);
+        for (size_t e = 1; e < n && !code; e++) {
+            struct matrix *m = (struct matrix *)((char *)(experts + e) + offset);
+            *m = *first;
+            m->data = first->data + e * n_rows * first->row_bytes;
+        }
+        return code;
+    }
+    for (size_t e = 0; e < n && !code; e++) {
+        slot.index = (int32_t)e;
+        code =
+            bind_matrix(b, slot, n_cols, n_rows, (struct matrix *)((char *)(experts + e) + offset));
+    }
+    return code;
+}
+
+static int bind_shared(struct binder *b, int32_t i, struct layer *layer)
+{
+    const struct traits *t = &b->model->traits;
+    size_t n_embd = (size_t)t->n_embd, n_ff = (size_t)t->n_ff_shared;
+    int code = bind_matrix(b, in_layer(PLACE_SHARED_GATE, i), n_embd, n_ff, &layer->gate);
+    if (!code)
+        code = bind_matrix(b, in_layer(PLACE_SHARED_UP, i), n_embd, n_ff, &layer->up);
+    if (!code)
+        code = bind_matrix(b, in_layer(PLACE_SHARED_DOWN, i), n_ff, n_embd, &layer->down);
+    if (!code && t->shared_gated)
+        code = bind_matrix(b, in_layer(PLACE_SHARED_ROUTER, i), n_embd, 1, &layer->shared_router);
+    return code;
+}
+
+static int bind_mixture(struct binder *b, int32_t i, struct layer *layer)
+{
+    struct model *m = b->model;
+    const struct traits *t = &m->traits;
+    size_t n_embd = (size_t)t->n_embd, n_ff = (size_t)t->n_ff_expert, n = (size_t)t->n_expert;
+    layer->experts = arena_array(&m->arena, n, sizeof *layer->experts);
+    if (!layer->experts)
+        return err_set(b->e, ERR_NOMEM, "no memory for %zu experts", n);
+    int code = bind_matrix(b, in_layer(PLACE_ROUTER, i), n_embd, n, &layer->router);
+    layer->router.q8 = false; /* which experts: not a matter of rounding */
+    if (!code)
+        code = bind_experts(b, in_layer(PLACE_EXPERT_GATE, i), n_embd, n_ff, layer->experts,
+                            offsetof(struct expert, gate));
+    if (!code)
+        code = bind_experts(b, in_layer(PLACE_EXPERT_UP, i), n_embd, n_ff, layer->experts,
+                            offsetof(struct expert, up));
+    if (!code)
+        code = bind_experts(b, in_layer(PLACE_EXPERT_DOWN, i), n_ff, n_embd, layer->experts,
+                            offsetof(struct expert, down));
+    return code || !t->n_ff_shared ? code : bind_shared(b, i, layer);
+}
+
+static int bind_feed_forward(struct binder *b, int32_t i, struct layer *layer)
+{
+    const struct traits *t = &b->model->traits;
+    bool mixture = t->n_expert && !(t->layers[i] & LAYER_DENSE);
+    bool has_norm = (t->norm_before || t->norm_after) && !(t->parallel && t->parallel_one_norm);
+    int code = has_norm ? bind_norm(b, in_layer(PLACE_FFN_NORM, i), &layer->ffn_norm) : 0;
+    if (!code)
+        code = mixture ? bind_mixture(b, i, layer) : bind_dense(b, i, layer);
+    if (!code && t->ffn_post_norm)
+        code = bind_norm(b, in_layer(PLACE_FFN_POST_NORM, i), &layer->ffn_post_norm);
+    return code;
+}
+
+/* ---- layers ---- */
+
+static void count_matrix(struct model *m, const struct matrix *w, uint64_t times)
+{
+    m->layers_weights += times * w->n_cols * w->n_rows;
+    m->layers_bytes += times * w->row_bytes * w->n_rows;
+}
+
+static void count_layer(struct model *m, const struct layer *l)
+{
+    const struct matrix *const all[] = {
+        &l->q, &l->k, &l->v, &l->o, &l->up, &l->gate, &l->down, &l->router, &l->shared_router};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        count_matrix(m, all[i], 1);
+    if (!l->experts)
+        return;
+    uint64_t used = (uint64_t)m->traits.n_expert_used;
+    count_matrix(m, &l->experts->gate, used);
+    count_matrix(m, &l->experts->up, used);
+    count_matrix(m, &l->experts->down, used);
 }
 
 static int bind_layer(struct binder *b, int32_t i)
 {
-    struct model *m = b->model;
-    struct layer *layer = &m->layers[i];
-    char name[NAME_SIZE];
-    uint64_t weights = 0, bytes = 0;
-    int code = 0;
-    for (size_t s = 0; s < COUNT(layer_norms) && !code; s++) {
-        snprintf(name, sizeof name, "blk.%d.%s.weight", i, layer_norms[s].name);
-        code = bind_vector(b, name, (size_t)m->traits.n_embd, true,
-                           (const float **)((char *)layer + layer_norms[s].offset));
-    }
-    for (size_t s = 0; s < COUNT(layer_matrices) && !code; s++) {
-        const struct matrix_slot *slot = &layer_matrices[s];
-        struct matrix *matrix = (struct matrix *)((char *)layer + slot->offset);
-        snprintf(name, sizeof name, "blk.%d.%s", i, slot->name);
-        code = bind_matrix(b, name, axis_length(m, slot->cols), axis_length(m, slot->rows), matrix);
-        weights += matrix->n_cols * matrix->n_rows;
-        bytes += matrix->row_bytes * matrix->n_rows;
-    }
-    m->layer_weights = weights; /* the same in every layer: shapes are checked */
-    m->layers_bytes += bytes;
+    struct layer *layer = &b->model->layers[i];
+    int code = bind_attention(b, i, layer);
+    if (!code)
+        code = bind_feed_forward(b, i, layer);
+    if (!code)
+        count_layer(b->model, layer);
     return code;
 }
+
+/* ---- outside of the layers ---- */
 
 /* Without vocab_size the embedding says how many tokens there are. */
 static int find_vocabulary_size(struct binder *b)
 {
     struct traits *t = &b->model->traits;
-    const struct tensor *embedding = gguf_tensor(b->model->file, "token_embd.weight");
+    const struct tensor *embedding = bind_find(b, outside(PLACE_EMBEDDING), ".weight");
     if (!embedding)
-        return missing(b, "token_embd.weight");
+        return bind_missing(b, outside(PLACE_EMBEDDING), ".weight");
     if (t->n_vocab != 0)
         return 0;
     if (embedding->dims[1] > TRAITS_VOCAB_MAX)
@@ -195,97 +257,99 @@ static int find_vocabulary_size(struct binder *b)
     return 0;
 }
 
-static int bind_outside_layers(struct binder *b)
+static int bind_ends(struct binder *b)
 {
     struct model *m = b->model;
-    size_t n_embd = (size_t)m->traits.n_embd, n_vocab = (size_t)m->traits.n_vocab;
-    int code = bind_matrix(b, "token_embd", n_embd, n_vocab, &m->embedding);
-    if (!code)
-        code = bind_vector(b, "output_norm.weight", n_embd, true, &m->output_norm);
+    const struct traits *t = &m->traits;
+    size_t n_embd = (size_t)t->n_embd, n_vocab = (size_t)t->n_vocab;
+    size_t n_token = t->n_embd_token ? (size_t)t->n_embd_token : n_embd;
+    int code = bind_matrix(b, outside(PLACE_EMBEDDING), n_token, n_vocab, &m->embedding);
+    if (!code && t->n_embd_token)
+        code = bind_matrix(b, outside(PLACE_EMBEDDING_IN), n_token, n_embd, &m->embedding_in);
+    if (!code && t->n_embd_token)
+        code = bind_matrix(b, outside(PLACE_HEAD_IN), n_embd, n_token, &m->head_in);
+    if (!code && t->positions)
+        code = bind_matrix(b, outside(PLACE_POSITIONS), n_embd,
+                           (size_t)t->n_ctx + (size_t)t->positions_from, &m->positions);
+    if (!code && t->embedding_norm)
+        code = bind_norm(b, outside(PLACE_EMBEDDING_NORM), &m->embedding_norm);
+    if (!code && t->output_norm)
+        code = bind_norm(b, outside(PLACE_OUTPUT_NORM), &m->output_norm);
     if (code)
         return code;
+    bool own_head = b->hf ? !t->tied : bind_find(b, outside(PLACE_HEAD), ".weight") != NULL;
     m->head = m->embedding;
-    if (gguf_tensor(m->file, "output.weight"))
-        code = bind_matrix(b, "output", n_embd, n_vocab, &m->head);
-    return code;
+    return own_head ? bind_matrix(b, outside(PLACE_HEAD), n_token, n_vocab, &m->head) : 0;
 }
 
+/* GGUF brings what config.json says in numbers as tensors. */
 static int bind_rope(struct binder *b)
 {
     struct model *m = b->model;
-    const float *divisors = NULL;
-    size_t n = (size_t)m->traits.rope.n_rot / 2;
-    int code = bind_vector(b, "rope_freqs.weight", n, false, &divisors);
-    if (code)
-        return code;
-    for (size_t i = 0; divisors && i < n; i++)
-        if (!(divisors[i] > 0))
-            return err_set(b->e, ERR_FORMAT,
-                           "tensor 'rope_freqs.weight': value %zu is %g, expected more than 0", i,
-                           (double)divisors[i]);
-    m->rope_inverse = arena_array(&m->arena, n, sizeof *m->rope_inverse);
-    if (!m->rope_inverse)
-        return err_set(b->e, ERR_NOMEM, "no memory for %zu frequencies", n);
-    m->rope_magnitude = rope_frequencies(&m->traits.rope, divisors, m->rope_inverse);
-    return 0;
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
-static int check_unused(struct binder *b)
-{
-    size_t n_unused = 0;
-    const char *first = NULL;
-    for (size_t i = 0; i < gguf_tensor_count(b->model->file); i++) {
-        const char *name = gguf_tensor_at(b->model->file, i)->name;
-        /* The frequencies that follow from rope.freq_base, in files of 2023. */
-        if (b->used[i] || ends_with(name, ".attn_rot_embd.weight"))
-            continue;
-        if (strncmp(name, "blk.", 4) == 0)
-            return err_set(b->e, ERR_UNSUPPORTED,
-                           "tensor '%s': not one of a %s model with %d layers: what it is for is "
-                           "not supported",
-                           name, b->model->info.arch, b->model->traits.n_layer);
-        first = first ? first : name;
-        n_unused++;
+    struct rope_traits *r = &m->traits.rope;
+    static const enum place places[] = {PLACE_ROPE_DIVISORS, PLACE_ROPE_LONG, PLACE_ROPE_SHORT};
+    const float *v[3] = {NULL};
+    size_t n = (size_t)r->n_rot / 2;
+    for (size_t k = 0; k < 3 && !b->hf; k++) {
+        int code = bind_vector(b, outside(places[k]), ".weight", n, 1, 0, false, &v[k]);
+        if (code)
+            return code;
+        for (size_t i = 0; v[k] && i < n; i++)
+            if (!(v[k][i] > 0))
+                return err_set(
+                    b->e, ERR_FORMAT, "tensor '%s.weight': value %zu is %g, expected more than 0",
+                    place_pattern(b->family->gguf_names, false, places[k]), i, (double)v[k][i]);
     }
-    if (n_unused)
-        log_warning("'%s': %zu tensors are not used, the first is '%s'", gguf_path(b->model->file),
-                    n_unused, first);
+    m->rope_divisors = v[0];
+    if (!v[1] != !v[2] || (!b->hf && r->scaling == ROPE_SCALING_LONGROPE && !v[1]))
+        return bind_missing(b, outside(v[1] ? PLACE_ROPE_SHORT : PLACE_ROPE_LONG), ".weight");
+    if (v[1]) {
+        r->scaling = ROPE_SCALING_LONGROPE;
+        r->long_factor = v[1];
+        r->short_factor = v[2];
+        r->factor = (double)m->traits.n_ctx / r->original_ctx;
+    }
     return 0;
 }
 
-static void name_quantization(struct binder *b)
+/* https://arxiv.org/abs/2108.12409, section 3: powers of one ratio; where the heads are no power of
+ * two, those of the power below and, for the rest, every other one of the power above. */
+static int make_slopes(struct model *m, struct err *e)
 {
-    uint32_t most = 0;
-    for (uint32_t t = 0; t < WTYPES; t++)
-        if (b->type_bytes[t] > b->type_bytes[most])
-            most = t;
-    snprintf(b->model->info.quantization, sizeof b->model->info.quantization, "%s",
-             wtype_info(most)->name);
+    int32_t n = m->traits.n_head, power = 1;
+    double max = (double)m->traits.alibi_max, scale = (double)m->traits.alibi_scale;
+    m->alibi_slopes = arena_array(&m->arena, (size_t)n, sizeof *m->alibi_slopes);
+    if (!m->alibi_slopes)
+        return err_set(e, ERR_NOMEM, "no memory for %d slopes", n);
+    while (power * 2 <= n)
+        power *= 2;
+    for (int32_t h = 0; h < n; h++)
+        m->alibi_slopes[h] =
+            (float)(scale * (h < power ? exp2(-max * (h + 1) / power)
+                                       : exp2(-max * (2 * (h - power) + 1) / (2 * power))));
+    return 0;
 }
 
-int model_bind(struct model *m, struct err *e)
+int model_bind(struct model *m, const struct family *family, bool hf, struct err *e)
 {
-    struct binder b = {.model = m, .e = e};
-    b.used = arena_array(&m->arena, gguf_tensor_count(m->file), sizeof *b.used);
+    struct binder b = {.model = m, .family = family, .hf = hf, .e = e};
+    b.used = arena_array(&m->arena, weights_tensor_count(m->file), sizeof *b.used);
     m->layers = arena_array(&m->arena, (size_t)m->traits.n_layer, sizeof *m->layers);
     if (!b.used || !m->layers)
         return err_set(e, ERR_NOMEM, "no memory for %d layers", m->traits.n_layer);
+    bind_find_root(&b);
     int code = find_vocabulary_size(&b);
     if (!code)
-        code = bind_outside_layers(&b);
+        code = bind_ends(&b);
     if (!code)
         code = bind_rope(&b);
+    if (!code && m->traits.alibi)
+        code = make_slopes(m, e);
     for (int32_t i = 0; i < m->traits.n_layer && !code; i++)
         code = bind_layer(&b, i);
     if (!code)
-        code = check_unused(&b);
+        code = bind_check_unused(&b);
     if (!code)
-        name_quantization(&b);
+        bind_name_quantization(&b);
     return code;
 }

@@ -2,170 +2,240 @@
 /* The one forward pass: tokens in, logits out, keys and values appended.
  *
  * Nothing is allocated in here. A layer is five jobs of the pool for one token: query, key and
- * value; attention; output; gate and up; down. What lies between them is so short for one token
- * that the caller does it alone; for many tokens it is cut up as well. */
+ * value; attention; output; gate and up; down (with experts a sixth, the router). What lies between
+ * them is so short for one token that the caller does it alone; for many tokens it is cut up as
+ * well. */
 #include "model/forward.h"
+#include "model/chunks.h"
 #include "model/rope.h"
 
-#include <stdlib.h>
-#include <sys/mman.h>
+enum { REGIME_BROKEN = -1 }; /* keys of no regime: computing them anew was cancelled */
 
-enum { BATCH_MAX = 65536, CACHE_LINE = 64 };
+/* One run through the layers, for tokens at positions [first, first + n). */
+struct pass {
+    struct forward *f;
+    struct kv *kv;
+    const int32_t *ids;
+    size_t first, n, n_logits;
+    float *logits;
+    bool (*keep_going)(void *ctx);
+    void *ctx;
+    struct forward_work work;
+};
 
-/* ---- scratch ---- */
-
-/* Adds count elements to the plan; *offset is where they begin. */
-static bool plan(size_t *total, size_t *offset, size_t n, size_t count, size_t size)
+static size_t layer_window(const struct traits *t, size_t i)
 {
-    size_t bytes;
-    *offset = *total;
-    return size_mul(n, count, &bytes) && size_mul(bytes, size, &bytes) &&
-           size_add(bytes, CACHE_LINE - 1, &bytes) &&
-           size_add(*total, bytes & ~(size_t)(CACHE_LINE - 1), total);
+    return t->layers[i] & LAYER_SLIDING ? (size_t)t->window : 0;
 }
 
-/* The arrays' places in one mapping; false when it overflows. f->map NULL: only the size. */
-static bool lay_out(struct forward *f)
+static const struct rotation *layer_rotation(const struct forward *f, size_t i)
+{
+    uint8_t flags = f->model->traits.layers[i];
+    const struct rotation *r = flags & LAYER_LOCAL_ROPE ? &f->rope_local : &f->rope;
+    return flags & LAYER_NO_ROPE || r->traits->n_rot == 0 ? NULL : r;
+}
+
+/* What a block takes: x, normed or as it is. */
+static const float *block_input(struct forward *f, const float *x, const struct norm *norm,
+                                float *normed, size_t n)
+{
+    if (!norm->there || !f->model->traits.norm_before)
+        return x;
+    step_norm(f, x, norm, normed, n);
+    return normed;
+}
+
+/* x += what a block gives, which is w times in; with the norms that the traits want behind it. */
+static void add_product(struct forward *f, const struct matrix *w, struct columns in, float *x,
+                        const struct norm *post, const struct norm *norm)
 {
     const struct traits *t = &f->model->traits;
-    size_t n = (size_t)f->n_batch, threads = (size_t)f->n_threads, n_embd = (size_t)t->n_embd;
-    size_t q_dim = model_q_dim(f->model), n_ff = (size_t)t->n_ff;
-    size_t longest = n_embd > n_ff ? n_embd : n_ff;
-    longest = longest > q_dim ? longest : q_dim;
-    f->longest_row = longest;
-    const struct {
-        float **to;
-        size_t n, count;
-    } arrays[] = {
-        {&f->x, n, n_embd},
-        {&f->normed, n, n_embd},
-        {&f->projected, n, n_embd},
-        {&f->query, n, q_dim},
-        {&f->attended, n, q_dim},
-        {&f->gate, n, n_ff},
-        {&f->up, n, n_ff},
-        {&f->cosines, n, (size_t)t->rope.n_rot / 2},
-        {&f->sines, n, (size_t)t->rope.n_rot / 2},
-        {&f->row, threads, longest},
-        {&f->scores, threads, (size_t)t->n_ctx},
-    };
-    size_t total = 0, offset;
-    bool ok = plan(&total, &offset, n, (longest + 31) / 32, sizeof *f->q8);
-    if (f->map)
-        f->q8 = f->map;
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && ok; i++) {
-        ok = plan(&total, &offset, arrays[i].n, arrays[i].count, sizeof(float));
-        if (f->map)
-            *arrays[i].to = (float *)(void *)((char *)f->map + offset);
-    }
-    f->map_bytes = total;
-    return ok;
+    const struct product out = {.in = in, .w = w, .out = f->projected, .stride = (size_t)t->n_embd};
+    bool alone = !post->there && !t->norm_after;
+    const struct finish finish = {.scale = t->residual_scale, .residual = x};
+    step_products(f, &out, 1, alone ? &finish : &(struct finish){0});
+    if (!alone)
+        step_residual(f, x, post, t->norm_after ? norm : NULL, in.n);
 }
 
-int forward_open(struct forward **out, const struct model *m, struct pool *pool, int32_t n_batch,
-                 struct err *e)
+/* Queries, keys and values of n tokens. */
+static void project_heads(struct forward *f, const struct layer *layer, const float *x, float *keys,
+                          float *values, size_t n)
 {
-    if (n_batch < 1 || n_batch > BATCH_MAX)
-        return err_set(e, ERR_RANGE, "batch %d: expected 1 to %d tokens", n_batch, BATCH_MAX);
-    struct forward *f = calloc(1, sizeof *f);
-    if (!f)
-        return err_set(e, ERR_NOMEM, "batch %d: no memory", n_batch);
-    *f = (struct forward){
-        .model = m, .pool = pool, .n_threads = pool_threads(pool), .n_batch = n_batch};
-    void *map = MAP_FAILED;
-    if (lay_out(f)) /* mapped: long contexts' scores cost memory only once they are long */
-        map = mmap(NULL, f->map_bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED) {
-        free(f);
-        return err_set(e, ERR_NOMEM, "batch %d: no memory for activations", n_batch);
+    const struct model *m = f->model;
+    size_t q_dim = model_q_dim(m), kv_dim = model_kv_dim(m);
+    bool q8 = layer->q.q8 || layer->k.q8 || layer->v.q8;
+    struct columns in = step_columns(f, x, n, (size_t)m->traits.n_embd, q8, f->q8);
+    const struct product parts[] = {
+        {.in = in, .w = &layer->q, .out = f->query, .stride = q_dim},
+        {.in = in, .w = &layer->k, .out = keys, .stride = kv_dim},
+        {.in = in, .w = &layer->v, .out = values, .stride = kv_dim},
+    };
+    step_products(f, parts, 3, &(struct finish){.clamp = m->traits.clip_qkv});
+}
+
+/* The feed-forward block of n tokens: in is its input, x the stream it is added to. */
+static void feed_forward_block(struct forward *f, const struct layer *layer, const float *in,
+                               float *x, size_t n)
+{
+    const struct traits *t = &f->model->traits;
+    if (layer->router.n_rows) {
+        step_experts(f, layer, in, n);
+        step_residual(f, x, &layer->ffn_post_norm, t->norm_after ? &layer->ffn_norm : NULL, n);
+        return;
     }
-    f->map = map;
-    lay_out(f);
-    *out = f;
+    bool q8 = layer->up.q8 || (t->gated && layer->gate.q8);
+    const struct product inner = {
+        .in = step_columns(f, in, n, (size_t)t->n_embd, q8, f->q8),
+        .w = t->gated ? &layer->gate : &layer->up,
+        .up = t->gated ? &layer->up : NULL,
+        .out = f->gate,
+        .up_out = f->up,
+        .stride = (size_t)t->n_ff,
+    };
+    step_products(f, &inner, 1, &(struct finish){.activated = !t->gated});
+    add_product(f, &layer->down,
+                step_columns(f, f->gate, n, (size_t)t->n_ff, layer->down.q8, f->q8), x,
+                &layer->ffn_post_norm, &layer->ffn_norm);
+}
+
+/* Layer i. Tokens before skip only leave their keys and values: no later layer and no logits need
+ * the rest of them. */
+static void run_layer(struct pass *p, size_t i, size_t skip)
+{
+    struct forward *f = p->f;
+    const struct model *m = f->model;
+    const struct traits *t = &m->traits;
+    const struct layer *layer = &m->layers[i];
+    size_t n_embd = (size_t)t->n_embd, q_dim = model_q_dim(m), kv_dim = model_kv_dim(m);
+    size_t base = i * (size_t)p->kv->capacity * kv_dim, n = p->n - skip;
+    float *keys = p->kv->keys + base, *values = p->kv->values + base;
+    float *new_keys = keys + p->first * kv_dim, *new_values = values + p->first * kv_dim;
+    const float *in = block_input(f, f->x, &layer->attn_norm, f->normed, p->n);
+    project_heads(f, layer, in, new_keys, new_values, p->n);
+    step_heads(f, layer, layer_rotation(f, i), new_keys, p->n);
+    if (n == 0)
+        return;
+    step_attend(f, f->query + skip * q_dim, keys, values, p->first + skip, n, layer_window(t, i));
+    float *x = f->x + skip * n_embd;
+    in += skip * n_embd;
+    if (t->parallel && !t->parallel_one_norm) /* of x before attention is added to it */
+        in = block_input(f, x, &layer->ffn_norm, f->normed, n);
+    add_product(f, &layer->o, step_columns(f, f->attended, n, q_dim, layer->o.q8, f->q8), x,
+                &layer->attn_post_norm, &layer->attn_norm);
+    if (!t->parallel)
+        in = block_input(f, x, &layer->ffn_norm, f->normed, n);
+    feed_forward_block(f, layer, in, x, n);
+}
+
+static void run_head(struct pass *p, const float *x)
+{
+    struct forward *f = p->f;
+    const struct model *m = f->model;
+    const struct traits *t = &m->traits;
+    const float *in = x;
+    if (m->output_norm.there) {
+        step_norm(f, x, &m->output_norm, f->normed, p->n_logits);
+        in = f->normed;
+    }
+    if (m->head_in.n_rows) {
+        const struct product out = {
+            .in = step_columns(f, in, p->n_logits, (size_t)t->n_embd, m->head_in.q8, f->q8),
+            .w = &m->head_in,
+            .out = f->token,
+            .stride = m->head_in.n_rows,
+        };
+        step_products(f, &out, 1, &(struct finish){0});
+        in = f->token;
+    }
+    const struct product out = {
+        .in = step_columns(f, in, p->n_logits, m->head.n_cols, m->head.q8, f->q8),
+        .w = &m->head,
+        .out = p->logits,
+        .stride = (size_t)t->n_vocab,
+    };
+    step_products(f, &out, 1,
+                  &(struct finish){.scale = t->logit_scale, .softcap = t->final_softcap});
+}
+
+/* Positions that the pass's queries see in a layer: first + 1, first + 2, …, window at most. */
+static uint64_t positions_seen(const struct pass *p, size_t window)
+{
+    uint64_t n = p->n, first = p->first, whole = n;
+    if (window && first + n > window)
+        whole = window > first ? window - first : 0;
+    return whole * first + whole * (whole + 1) / 2 + (n - whole) * window;
+}
+
+static uint64_t matrix_bytes(const struct matrix *w)
+{
+    return (uint64_t)w->n_rows * w->row_bytes;
+}
+
+static uint64_t matrix_weights(const struct matrix *w)
+{
+    return (uint64_t)w->n_rows * w->n_cols;
+}
+
+/* layers_bytes has each layer's n_expert_used experts, a batch may read more of them. */
+static void add_work(struct pass *p)
+{
+    const struct model *m = p->f->model;
+    const struct traits *t = &m->traits;
+    uint64_t seen = 0, n = p->n;
+    for (size_t i = 0; i < (size_t)t->n_layer; i++)
+        seen += positions_seen(p, layer_window(t, i));
+    uint64_t outside = matrix_weights(&m->embedding_in) * n +
+                       (matrix_weights(&m->head_in) + matrix_weights(&m->head)) * p->n_logits;
+    uint64_t bytes = m->layers_bytes + p->f->experts.bytes + matrix_bytes(&m->embedding_in) +
+                     n * (m->embedding.row_bytes + m->positions.row_bytes);
+    if (p->n_logits)
+        bytes += matrix_bytes(&m->head_in) + matrix_bytes(&m->head);
+    p->work.multiply_adds += m->layers_weights * n + outside + 2 * model_q_dim(m) * seen;
+    p->work.bytes_read += bytes + 2 * model_kv_dim(m) * seen * sizeof(float);
+}
+
+static int run_pass(struct pass *p, struct err *e)
+{
+    struct forward *f = p->f;
+    const struct traits *t = &f->model->traits;
+    size_t skip = 0;
+    f->experts.bytes = 0;
+    step_embed(f, p->ids, p->first, p->n);
+    for (size_t i = 0; i < (size_t)t->n_layer; i++) {
+        if (p->keep_going && !p->keep_going(p->ctx))
+            return err_set(e, ERR_CANCELLED, "cancelled");
+        if (i + 1 == (size_t)t->n_layer)
+            skip = p->n - p->n_logits;
+        run_layer(p, i, skip);
+    }
+    if (p->n_logits)
+        run_head(p, f->x + skip * (size_t)t->n_embd);
+    add_work(p);
     return 0;
 }
 
-void forward_close(struct forward **p)
+/* The keys of all that is in kv under the rotations of regime. */
+static int compute_anew(const struct pass *call, int32_t regime, struct forward_work *work,
+                        struct err *e)
 {
-    struct forward *f = *p;
-    if (!f)
-        return;
-    munmap(f->map, f->map_bytes);
-    free(f);
-    *p = NULL;
-}
-
-size_t forward_bytes(const struct forward *f)
-{
-    return f->map_bytes;
-}
-
-int32_t forward_batch(const struct forward *f)
-{
-    return f->n_batch;
-}
-
-/* ---- the pass ---- */
-
-static void embed(struct forward *f, const int32_t *ids, size_t first, size_t n)
-{
-    const struct model *m = f->model;
-    size_t n_embd = (size_t)m->traits.n_embd, n_rot = (size_t)m->traits.rope.n_rot;
-    for (size_t t = 0; t < n; t++) {
-        m->kernels->dequant(m->embedding.type,
-                            m->embedding.data + (size_t)ids[t] * m->embedding.row_bytes,
-                            f->x + t * n_embd, n_embd);
-        rope_angles(m->rope_inverse, m->traits.rope.n_rot, m->rope_magnitude, (int32_t)(first + t),
-                    f->cosines + t * (n_rot / 2), f->sines + t * (n_rot / 2));
+    struct kv *kv = call->kv;
+    size_t length = (size_t)kv->n;
+    int code = 0;
+    kv->regime = REGIME_BROKEN;
+    for (size_t first = 0; first < length && !code; first += (size_t)call->f->n_batch) {
+        struct pass p = *call;
+        p.ids = kv->ids + first;
+        p.first = first;
+        p.n = min_size((size_t)call->f->n_batch, length - first);
+        p.n_logits = 0;
+        code = run_pass(&p, e);
+        work->multiply_adds += p.work.multiply_adds;
+        work->bytes_read += p.work.bytes_read;
     }
-}
-
-/* Attention of layer i for tokens at [kv->n, kv->n + n); those before skip only leave their keys
- * and values: no later layer and no logits need the rest of them. */
-static void attention_block(struct forward *f, struct kv *kv, size_t i, size_t n, size_t skip)
-{
-    const struct model *m = f->model;
-    const struct layer *layer = &m->layers[i];
-    size_t n_embd = (size_t)m->traits.n_embd, q_dim = model_q_dim(m), kv_dim = model_kv_dim(m);
-    size_t first = (size_t)kv->n, base = i * (size_t)kv->capacity * kv_dim;
-    float *keys = kv->keys + base, *values = kv->values + base;
-    const struct product in[] = {
-        {&layer->q, f->query, q_dim},
-        {&layer->k, keys + first * kv_dim, kv_dim},
-        {&layer->v, values + first * kv_dim, kv_dim},
-    };
-    step_norm(f, f->x, layer->attn_norm, n);
-    struct columns columns = step_columns(f, f->normed, n, n_embd, in, 3);
-    step_products(f, &columns, in, 3, NULL);
-    step_rotate(f, keys + first * kv_dim, n);
-    if (skip == n)
-        return;
-    step_attend(f, f->query + skip * q_dim, keys, values, first + skip, n - skip);
-    const struct product out = {&layer->o, f->projected, n_embd};
-    columns = step_columns(f, f->attended, n - skip, q_dim, &out, 1);
-    step_products(f, &columns, &out, 1, f->x + skip * n_embd);
-}
-
-static void feed_forward_block(struct forward *f, const struct layer *layer, float *x, size_t n)
-{
-    size_t n_embd = (size_t)f->model->traits.n_embd, n_ff = (size_t)f->model->traits.n_ff;
-    const struct product in[] = {{&layer->gate, f->gate, n_ff}, {&layer->up, f->up, n_ff}};
-    const struct product out = {&layer->down, f->projected, n_embd};
-    step_norm(f, x, layer->ffn_norm, n);
-    struct columns columns = step_columns(f, f->normed, n, n_embd, in, 2);
-    step_gated(f, &columns, &in[0], &in[1]);
-    columns = step_columns(f, f->gate, n, n_ff, &out, 1);
-    step_products(f, &columns, &out, 1, x);
-}
-
-static void head_block(struct forward *f, const float *x, size_t n, float *logits)
-{
-    const struct model *m = f->model;
-    const struct product out = {&m->head, logits, (size_t)m->traits.n_vocab};
-    step_norm(f, x, m->output_norm, n);
-    struct columns columns = step_columns(f, f->normed, n, (size_t)m->traits.n_embd, &out, 1);
-    step_products(f, &columns, &out, 1, NULL);
+    if (!code)
+        kv->regime = regime;
+    return code;
 }
 
 static int check_call(const struct forward *f, const struct kv *kv, const int32_t *ids, int32_t n,
@@ -185,20 +255,6 @@ static int check_call(const struct forward *f, const struct kv *kv, const int32_
     return 0;
 }
 
-static void add_work(const struct model *m, size_t first, size_t n, size_t n_logits,
-                     struct forward_work *work)
-{
-    const struct matrix *head = &m->head;
-    /* Positions that n queries see: first + 1, first + 2, … */
-    uint64_t seen = (uint64_t)n * first + (uint64_t)n * (n + 1) / 2;
-    uint64_t layers = (uint64_t)m->traits.n_layer;
-    work->multiply_adds += layers * (m->layer_weights * n + 2 * model_q_dim(m) * seen) +
-                           head->n_rows * head->n_cols * n_logits;
-    work->bytes_read += m->layers_bytes + n * m->embedding.row_bytes +
-                        2 * layers * model_kv_dim(m) * seen * sizeof(float) +
-                        (n_logits ? head->n_rows * head->row_bytes : 0);
-}
-
 int model_forward(const struct model *m, struct forward *f, struct kv *kv, const int32_t *ids,
                   int32_t n, int32_t n_logits, float *logits, bool (*keep_going)(void *ctx),
                   void *ctx, struct forward_work *work, struct err *e)
@@ -206,21 +262,35 @@ int model_forward(const struct model *m, struct forward *f, struct kv *kv, const
     int code = check_call(f, kv, ids, n, n_logits, e);
     if (code)
         return code;
-    size_t n_embd = (size_t)m->traits.n_embd, count = (size_t)n, skip = 0;
-    embed(f, ids, (size_t)kv->n, count);
-    for (size_t i = 0; i < (size_t)m->traits.n_layer; i++) {
-        if (keep_going && !keep_going(ctx))
-            return err_set(e, ERR_CANCELLED, "cancelled");
-        if (i + 1 == (size_t)m->traits.n_layer)
-            skip = count - (size_t)n_logits;
-        attention_block(f, kv, i, count, skip);
-        if (skip < count)
-            feed_forward_block(f, &m->layers[i], f->x + skip * n_embd, count - skip);
+    struct pass p = {
+        .f = f,
+        .kv = kv,
+        .ids = ids,
+        .first = (size_t)kv->n,
+        .n = (size_t)n,
+        .n_logits = (size_t)n_logits,
+        .logits = logits,
+        .keep_going = keep_going,
+        .ctx = ctx,
+    };
+    struct forward_work anew = {0};
+    int32_t length = kv->n + n > kv->expected ? kv->n + n : kv->expected;
+    int32_t regime = rope_regime(&m->traits.rope, length);
+    forward_set_regime(f, regime);
+    if (kv->n == 0)
+        kv->regime = regime;
+    if (kv->regime != regime)
+        code = compute_anew(&p, regime, &anew, e);
+    if (!code)
+        code = run_pass(&p, e);
+    if (code)
+        return code;
+    if (work) {
+        work->multiply_adds += anew.multiply_adds + p.work.multiply_adds;
+        work->bytes_read += anew.bytes_read + p.work.bytes_read;
     }
-    if (n_logits)
-        head_block(f, f->x + skip * n_embd, (size_t)n_logits, logits);
-    if (work)
-        add_work(m, (size_t)kv->n, count, (size_t)n_logits, work);
+    if (kv->ids)
+        memcpy(kv->ids + kv->n, ids, (size_t)n * sizeof *ids);
     kv->n += n;
     return 0;
 }

@@ -9,24 +9,12 @@
 
 #include "model/parts.h"
 
-struct forward {
-    const struct model *model;
-    struct pool *pool; /* borrowed */
-    int n_threads;
-    int32_t n_batch;
-    void *map; /* all arrays below */
-    size_t map_bytes;
-    float *x;               /* [n_batch][n_embd] the residual stream */
-    float *normed;          /* [n_batch][n_embd] */
-    float *projected;       /* [n_batch][n_embd] */
-    float *query;           /* [n_batch][n_head][head_dim] */
-    float *attended;        /* [n_batch][n_head][head_dim] */
-    float *gate, *up;       /* [n_batch][n_ff] */
-    struct q8_block *q8;    /* [n_batch][longest row / 32] */
+/* The angles of the tokens of one call, by one of the traits' two ropes. */
+struct rotation {
+    const struct rope_traits *traits; /* n_rot 0: unused */
+    float *inverse;                   /* [n_rot / 2] of the current regime */
+    float magnitude;
     float *cosines, *sines; /* [n_batch][n_rot / 2] */
-    float *row;             /* [n_threads][longest row] a dequantized row */
-    float *scores;          /* [n_threads][n_ctx] */
-    size_t longest_row;
 };
 
 /* n columns that matrices are multiplied with: floats, and the same as 8-bit blocks where some
@@ -37,30 +25,88 @@ struct columns {
     size_t n, length;
 };
 
-/* Where W x goes: column c's row r to out[c * stride + r]. */
+/* out = W x + bias, or the gated activation(W x + bias) * (up x + bias): column c's row r is
+ * out[c * stride + r]. up_out is scratch of the same form. */
 struct product {
-    const struct matrix *w;
-    float *out;
+    struct columns in;
+    const struct matrix *w, *up; /* up: NULL if not gated */
+    float *out, *up_out;
     size_t stride;
 };
 
-/* Normalizes n rows of n_embd floats at x into f->normed. */
-void step_norm(struct forward *f, const float *x, const float *weight, size_t n);
-/* x as columns for the n_parts products that follow; quantizes into f->q8 if one of them wants. */
+/* What is done to a product's result where it is made, in this order; 0: not. */
+struct finish {
+    float clamp;
+    bool activated;
+    float scale;
+    float softcap;
+    float *residual; /* the result is added to this as well; as out in form */
+};
+
+struct forward {
+    const struct model *model;
+    struct pool *pool; /* borrowed */
+    int n_threads;
+    int32_t n_batch;
+    int32_t regime; /* rope_regime of the rotations */
+    struct rotation rope, rope_local;
+    void *map; /* all arrays: here, in the rotations, in experts */
+    size_t map_bytes;
+    float *x;            /* [n_batch][n_embd] the residual stream */
+    float *normed;       /* [n_batch][n_embd] */
+    float *projected;    /* [n_batch][n_embd] */
+    float *token;        /* [n_batch][n_embd_token], where that is another length */
+    float *query;        /* [n_batch][n_head][head_dim] */
+    float *attended;     /* [n_batch][n_head][head_dim] */
+    float *gate, *up;    /* [n_batch][the longer of n_ff and n_ff_shared] */
+    struct q8_block *q8; /* [n_batch][longest row / 32] */
+    float *row;          /* [n_threads][longest row] a dequantized row */
+    float *scores;       /* [n_threads][n_ctx] */
+    size_t longest_row;
+
+    /* For layers with experts. An entry is a token with one of the experts it chose; entries lie
+     * expert by expert, so that each expert's tokens are its columns. */
+    struct {
+        float *router;       /* [n_batch][n_expert] logits, then probabilities */
+        float *shared_gate;  /* [n_batch] */
+        int32_t *chosen;     /* [n_batch][n_expert_used] rising */
+        float *share;        /* [n_batch][n_expert_used] */
+        int32_t *entry;      /* [n_batch][n_expert_used] */
+        int32_t *count;      /* [n_expert] entries of it; then where its next one goes */
+        float *rows;         /* [n_batch * n_expert_used][n_embd] tokens, then results */
+        float *gate, *up;    /* [n_batch * n_expert_used][n_ff_expert] */
+        struct q8_block *q8; /* [n_batch * n_expert_used][longest row / 32] */
+        struct product *parts;
+        uint64_t bytes; /* of experts read since this was 0 */
+    } experts;
+};
+
+/* Sets the rotations' frequencies, if they are not those of the regime. */
+void forward_set_regime(struct forward *f, int32_t regime);
+
+/* x as columns; quantizes into q8 if told. */
 struct columns step_columns(struct forward *f, const float *x, size_t n, size_t length,
-                            const struct product *parts, size_t n_parts);
-/* Up to 3 products over the same columns, biases added. residual [n][rows of the one part] or NULL:
- * then the product is added to it as well. */
-void step_products(struct forward *f, const struct columns *in, const struct product *parts,
-                   size_t n_parts, float *residual);
-/* gate.out = silu(gate) * up. */
-void step_gated(struct forward *f, const struct columns *in, const struct product *gate,
-                const struct product *up);
-/* Rotates n tokens' queries in f->query, and their keys, [n][n_head_kv][head_dim]. */
-void step_rotate(struct forward *f, float *keys, size_t n);
-/* n tokens' queries from f->query over the layer's keys and values, the first of them at position
- * first, into f->attended. */
+                            bool quantize, struct q8_block *q8);
+/* All parts in one job. */
+void step_products(struct forward *f, const struct product *parts, size_t n_parts,
+                   const struct finish *finish);
+
+/* Embeddings of tokens at positions from first on into f->x, and the rotations' angles. */
+void step_embed(struct forward *f, const int32_t *ids, size_t first, size_t n);
+/* Normalizes n rows of n_embd floats into y, which may be x. */
+void step_norm(struct forward *f, const float *x, const struct norm *norm, float *y, size_t n);
+/* QK norm and rotation of n tokens' queries in f->query, and their keys, [n][n_head_kv][head_dim].
+ * rotation NULL: none. */
+void step_heads(struct forward *f, const struct layer *layer, const struct rotation *rotation,
+                float *keys, size_t n);
+/* x += residual_scale * post(f->projected), then x = after(x) (NULL: not). */
+void step_residual(struct forward *f, float *x, const struct norm *post, const struct norm *after,
+                   size_t n);
+/* n tokens' queries over the layer's keys and values, the first of them at position first, into
+ * f->attended. window 0: all positions are seen. */
 void step_attend(struct forward *f, const float *query, const float *keys, const float *values,
-                 size_t first, size_t n);
+                 size_t first, size_t n, size_t window);
+/* The experts of n tokens, [n][n_embd], into f->projected. Several steps. */
+void step_experts(struct forward *f, const struct layer *layer, const float *x, size_t n);
 
 #endif

@@ -22,7 +22,7 @@ enum model_math {
 };
 
 struct model_options {
-    const char *path; /* a GGUF file */
+    const char *path; /* what weights_open takes; safetensors need config.json beside them */
     const char *isa;  /* cap for kernels_get, or NULL */
     enum model_math math;
 };
@@ -33,8 +33,8 @@ int model_open(struct model **out, const struct model_options *o, struct err *e)
 void model_close(struct model **m);
 
 struct model_info {
-    char name[128];        /* general.name, or the file's name */
-    char arch[32];         /* "llama" */
+    char name[128];        /* general.name, or the file's or folder's name */
+    char arch[32];         /* "llama": as the file spells it */
     char quantization[16]; /* type of most matrix bytes: "Q4_1" */
     uint64_t file_bytes;
     uint64_t n_params;
@@ -49,6 +49,11 @@ void kv_close(struct kv **kv);
 int32_t kv_length(const struct kv *kv);
 int32_t kv_capacity(const struct kv *kv);
 void kv_truncate(struct kv *kv, int32_t n); /* keeps positions [0, n) */
+/* Says that the calls that follow belong to a sequence of n tokens at least: models whose rotation
+ * depends on the sequence's length (longrope, dynamic) then compute them as one pass over n tokens
+ * would. 0, as at first: each call is the end of its own sequence. When the rotation changes, what
+ * is in kv is computed anew by the next model_forward. */
+void kv_expect(struct kv *kv, int32_t n);
 
 /* Scratch for calls of at most n_batch tokens; one a thread that calls model_forward. */
 struct forward;

@@ -7,35 +7,55 @@
 #include "model/model.h"
 #include "model/traits.h"
 
-/* A weight matrix in the mapped file: n_rows rows of n_cols elements; y = W x + bias. */
+/* A weight matrix in the mapped file: n_rows rows of n_cols elements; y = W x + bias. Its rows may
+ * lie in groups with others' between them (fused matrices): row r begins at
+ * data + (r / group_rows * group_apart + r % group_rows) * row_bytes. */
 struct matrix {
     const uint8_t *data;
     size_t row_bytes, n_rows, n_cols;
-    uint32_t type;     /* enum wtype */
-    bool q8;           /* meets 8-bit activations */
-    const float *bias; /* [n_rows] or NULL */
+    size_t group_rows, group_apart; /* in rows; n_rows, n_rows for a matrix of its own */
+    uint32_t type;                  /* enum wtype */
+    bool q8;                        /* meets 8-bit activations */
+    const float *bias;              /* [n_rows] or NULL */
+};
+
+/* y = normed x * weight + bias. Both NULL: no norm here, or one without weights (norm_plain). */
+struct norm {
+    const float *weight, *bias; /* traits' norm_offset is in weight */
+    bool there;
 };
 
 struct layer {
-    const float *attn_norm, *ffn_norm; /* [n_embd] */
-    struct matrix q, k, v, o, gate, up, down;
+    struct norm attn_norm, attn_post_norm, ffn_norm, ffn_post_norm; /* [n_embd] */
+    struct norm q_norm, k_norm;                                     /* as traits' qk_norm says */
+    struct matrix q, k, v, o;
+    struct matrix gate, up, down; /* of the shared expert, where the layer has experts; gate only if
+                                   * gated */
+    struct matrix router;         /* [n_expert][n_embd]; n_rows 0: a layer without experts */
+    struct matrix shared_router;  /* [1][n_embd]; n_rows 0: none */
+    struct expert {
+        struct matrix gate, up, down;
+    } * experts; /* [n_expert] */
 };
 
 /* Immutable once loaded. */
 struct model {
-    struct gguf *file;
-    struct arena arena; /* layers, and vectors that the file does not hold as floats */
+    struct weights *file;
+    struct arena arena; /* layers, traits' arrays, and vectors that the file does not hold as floats
+                         */
     struct model_info info;
     struct traits traits;
     const struct kernels *kernels;
     enum model_math math;
     struct layer *layers;
-    struct matrix embedding, head; /* the same for a tied head */
-    const float *output_norm;
-    float *rope_inverse; /* [n_rot / 2] */
-    float rope_magnitude;
-    uint64_t layer_weights; /* elements of one layer's matrices, in every layer the same */
-    uint64_t layers_bytes;  /* of all layers' matrices */
+    struct matrix embedding, head;       /* the same for a tied head */
+    struct matrix positions;             /* n_rows 0: none */
+    struct matrix embedding_in, head_in; /* n_rows 0: none */
+    struct norm embedding_norm, output_norm;
+    const float *rope_divisors; /* GGUF's rope_freqs (Llama 3), or NULL */
+    float *alibi_slopes;        /* [n_head] or NULL */
+    uint64_t layers_weights;    /* elements of all layers' matrices that one token meets */
+    uint64_t layers_bytes;      /* the bytes of those */
 };
 
 /* Memory of kv: [layer][position][n_head_kv * head_dim], mapped, so that pages come as they are
@@ -45,6 +65,10 @@ struct kv {
     float *keys, *values;
     size_t map_bytes;
     int32_t n, capacity;
+    int32_t *ids;     /* [capacity]: what was appended; for models whose rotation depends on the
+                       * sequence's length, which are computed anew when it changes; else NULL */
+    int32_t expected; /* kv_expect */
+    int32_t regime;   /* rope_regime that the keys were made under */
 };
 
 static inline size_t model_kv_dim(const struct model *m)
@@ -58,7 +82,7 @@ static inline size_t model_q_dim(const struct model *m)
 }
 
 /* The file's tensors as m's layers and matrices, each shape checked against the traits. */
-int model_bind(struct model *m, struct err *e);
+int model_bind(struct model *m, const struct family *family, bool hf, struct err *e);
 
 /* The keys tokenizer.ggml.* checked by type, count and range, without building a tokenizer. n is 0
  * when the file has no vocabulary (its model is "none" or missing). */

@@ -253,13 +253,6 @@ static void keys_family_type(struct buf *b)
     make_entry_u32(b, "general.architecture", 1);
 }
 
-static void keys_split(struct buf *b)
-{
-    make_llama(b, 1);
-    make_key(b, "split.count", GGUF_U16);
-    make_int(b, 3, 2);
-}
-
 static void keys_experts(struct buf *b)
 {
     make_llama(b, 1);
@@ -275,7 +268,7 @@ static void keys_no_experts(struct buf *b)
 static void keys_longrope(struct buf *b)
 {
     make_llama(b, 1);
-    make_entry_text(b, "llama.rope.scaling.type", "longrope");
+    make_entry_text(b, "llama.rope.scaling.type", "dynamic");
 }
 
 static void keys_linear(struct buf *b)
@@ -319,10 +312,10 @@ static void test_keys(void **state)
         {keys_other_family, ERR_UNSUPPORTED,
          "'mamba\\x0a2' is not supported, expected one of: llama"},
         {keys_family_type, ERR_FORMAT, "'general.architecture': type u32, expected string"},
-        {keys_split, ERR_UNSUPPORTED, "'split.count': 3, a model split over several files"},
-        {keys_experts, ERR_UNSUPPORTED, "'llama.expert_count': is set"},
+        {keys_experts, ERR_FORMAT, "'llama.expert_used_count': is missing"},
         {keys_longrope, ERR_UNSUPPORTED,
-         "'llama.rope.scaling.type': 'longrope' is not supported, expected none, linear or yarn"},
+         "'llama.rope.scaling.type': 'dynamic' is not supported, expected none, linear, yarn or "
+         "longrope"},
         {keys_linear, ERR_FORMAT, "'llama.rope.scaling.factor': 0, expected 0.001 to"},
         {keys_head_dim, ERR_FORMAT, "'llama.attention.head_count_kv': 5, expected a divisor of 4"},
         {keys_tokens, ERR_FORMAT, "'tokenizer.ggml.token_type': 2 values, expected 1, one a token"},

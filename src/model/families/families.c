@@ -3,26 +3,45 @@
 #include "model/families/families.h"
 
 static const struct family *const families[] = {
-    &family_llama,
+    &family_llama,      &family_mistral,   &family_mixtral,   &family_phi,       &family_phi3,
+    &family_gemma,      &family_gemma2,    &family_gemma3,    &family_stablelm,  &family_qwen2,
+    &family_qwen3,      &family_qwen2_moe, &family_qwen3_moe, &family_gpt2,      &family_gpt_neox,
+    &family_gptj,       &family_falcon,    &family_mpt,       &family_bloom,     &family_opt,
+    &family_olmo,       &family_olmo2,     &family_granite,   &family_cohere,    &family_smollm3,
+    &family_starcoder2, &family_exaone,    &family_glm4,      &family_internlm2,
 };
 
 enum { N_FAMILIES = sizeof families / sizeof *families };
 
-int family_find(struct span arch, const struct family **out, struct err *e)
+static const char *const *names_of(const struct family *f, bool hf)
 {
-    for (size_t i = 0; i < N_FAMILIES; i++) {
-        if (span_is(arch, families[i]->arch)) {
-            *out = families[i];
-            return 0;
-        }
-    }
+    return hf ? f->model_types : f->archs;
+}
+
+/* Without memory the list is cut: the message stays right. */
+static int not_found(struct span name, bool hf, struct err *e)
+{
     struct buf names;
-    buf_init(&names, 512);
+    buf_init(&names, 2048);
     for (size_t i = 0; i < N_FAMILIES; i++)
-        buf_printf(&names, "%s%s", i ? ", " : "", families[i]->arch);
-    int code = err_set(e, ERR_UNSUPPORTED,
-                       "key 'general.architecture': '%.*s' is not supported, expected one of: %s",
-                       SPAN_FMT(arch), buf_cstr(&names));
+        for (const char *const *n = names_of(families[i], hf); n && *n; n++)
+            buf_printf(&names, "%s%s", names.n ? ", " : "", *n);
+    int code = err_set(e, ERR_UNSUPPORTED, "%s: '%.*s' is not supported, expected one of: %s",
+                       hf ? "config.json: key 'model_type'" : "key 'general.architecture'",
+                       SPAN_FMT(name), buf_cstr(&names));
     buf_release(&names);
     return code;
+}
+
+int family_find(struct span name, bool hf, const struct family **out, struct err *e)
+{
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        for (const char *const *n = names_of(families[i], hf); n && *n; n++) {
+            if (span_is(name, *n)) {
+                *out = families[i];
+                return 0;
+            }
+        }
+    }
+    return not_found(name, hf, e);
 }
