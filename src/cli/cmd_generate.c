@@ -42,7 +42,7 @@ static bool keep_going(void *context)
 
 static void print_piece(void *context, const char *text, size_t bytes)
 {
-    (void)context;
+    *(bool *)context = true;
     fwrite(text, 1, bytes, stdout);
     fflush(stdout);
 }
@@ -54,6 +54,7 @@ struct question {
     struct buf prompt;    /* what --prompt - read */
     struct buf stop_text; /* LLM_STOP, cut at its newlines */
     const char *stops[STOPS_MAX];
+    bool printed; /* something of the answer is on standard output */
 };
 
 static int read_prompt(const struct settings *s, struct question *q, struct err *e)
@@ -132,6 +133,7 @@ static int question_init(struct question *q, const struct settings *s, struct er
     r->seed =
         settings_text(s, SET_LLM_SEED)[0] ? (uint64_t)settings_int(s, SET_LLM_SEED) : rng_entropy();
     r->keep_going = keep_going;
+    r->context = &q->printed;
     if (!settings_option_flag(s, "json"))
         r->on_text = print_piece;
     return 0;
@@ -248,7 +250,7 @@ static int print_json(const struct wattle_result *r, const struct wattle_model_i
     return rc;
 }
 
-static int answer(const struct settings *s, const struct question *q, struct err *e)
+static int answer(const struct settings *s, struct question *q, struct err *e)
 {
     struct buf path;
     buf_init(&path, PATH_BYTES_MAX);
@@ -269,7 +271,7 @@ static int answer(const struct settings *s, const struct question *q, struct err
         goto done;
     wattle_model_info(model, &info);
     rc = wattle_generate(model, &q->request, &result, e->text, sizeof e->text);
-    if (!settings_option_flag(s, "json"))
+    if (!settings_option_flag(s, "json") && (rc == 0 || q->printed))
         printf("\n");
     else if (rc == 0)
         rc = print_json(&result, &info, &q->request, e);

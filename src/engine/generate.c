@@ -149,6 +149,9 @@ static int prefill(struct turn *t, struct err *e)
     kv_truncate(m->kv, at);
     t->usage.prompt_tokens = total;
     t->usage.cached_tokens = at;
+    /* Where the rotation depends on the length: the prompt as one pass, each later token as the end
+     * of its own. */
+    kv_expect(m->kv, total);
     while (at < total) {
         int32_t n = total - at < batch ? total - at : batch;
         int rc = forward_ids(t, t->prompt->ids.ids + at, n, at + n == total, e);
@@ -156,6 +159,7 @@ static int prefill(struct turn *t, struct err *e)
             return rc;
         at += n;
     }
+    kv_expect(m->kv, 0);
     t->usage.prefill_ns = clock_mono_ns() - t->began_ns;
     return 0;
 }
