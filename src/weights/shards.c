@@ -259,7 +259,10 @@ int shards_open(struct weights *w, const char *path, struct err *e)
         code = file_map(&file, path, e);
     if (code)
         return code;
-    code = read_index(&m, file.bytes, &w->arena, e);
+    if (file.bytes.n && file.bytes.p[0] != '{')
+        code = refuse_known(file.bytes, "a JSON index", e);
+    if (!code)
+        code = read_index(&m, file.bytes, &w->arena, e);
     if (!code)
         code = sort_map(&m, &n_files, e);
     if (!code)
