@@ -7,8 +7,9 @@
 unigram.jsonl: the model alone. A line is a vocabulary {"tokens", "scores", "unk", "byte_fallback"} or a case of the one
 before it {"text", "ids"} ("error": true where the library refuses the text).
 charsmap.jsonl: the normalization alone. {"blob": hexadecimal} or a case of the one before it {"in", "out"}.
-NAME.model, NAME.jsonl: whole tokenizers. The first line is {"tokenizer_config", "model_type"}, the others are texts with
-the ids of AutoTokenizer: "plain" without special tokens, "special" with them."""
+NAME.model, NAME.jsonl: whole tokenizers. The first line is {"tokenizer_config", "model_type", "tokenizer"}, the last being
+what AutoTokenizer makes of the two as a tokenizer.json, without templates of pairs; the others are texts with its ids:
+"plain" without special tokens, "special" with them."""
 import json
 import os
 import random
@@ -37,7 +38,7 @@ An anomaly is a value that lies far from its neighbours: a single reading of 0.1
 Devices publish a message every one to five seconds, and the analysis runs beside them.
 """.splitlines()
 MODELS = {
-    "unigram": ("unigram", dict(vocab_size=220, character_coverage=0.98), {"tokenizer_class": "PreTrainedTokenizerFast"}, ""),
+    "unigram-plain": ("unigram", dict(vocab_size=220, character_coverage=0.98), {"tokenizer_class": "PreTrainedTokenizerFast"}, ""),
     "unigram-bytes": ("unigram", dict(vocab_size=420, byte_fallback=True, character_coverage=0.98, user_defined_symbols=["<sep>"],
                                       control_symbols=["<ctl>"]), {"add_bos_token": True, "bos_token": "<s>"}, ""),
     "unigram-rules": ("unigram", dict(vocab_size=220, character_coverage=0.98, rules=True), {"legacy": False}, ""),
@@ -110,7 +111,9 @@ def whole(out, name, rng, kind, options, config, model_type):
                 json.dump(content, f)
         tokenizer = AutoTokenizer.from_pretrained(folder)
     with open(f"{out}/{name}.jsonl", "w", encoding="utf-8") as f:
-        f.write(json.dumps({"tokenizer_config": config, "model_type": model_type}, ensure_ascii=False) + "\n")
+        made = json.loads(tokenizer.backend_tokenizer.to_str())
+        del made["post_processor"]["pair"]
+        f.write(json.dumps({"tokenizer_config": config, "model_type": model_type, "tokenizer": made}, ensure_ascii=False) + "\n")
         for text in texts(rng, 120):
             plain = tokenizer(text, add_special_tokens=False)["input_ids"]
             f.write(json.dumps({"text": text, "plain": plain, "special": tokenizer(text)["input_ids"]}, ensure_ascii=False) + "\n")
