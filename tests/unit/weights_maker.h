@@ -30,7 +30,8 @@ static inline const char *folder_file(struct temp_folder *f, const char *name)
 
 static inline void folder_put(struct temp_folder *f, const char *name, struct span bytes)
 {
-    int fd = open(folder_file(f, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    unlink(folder_file(f, name)); /* ext4 syncs a file that is truncated and written again */
+    int fd = open(f->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || (bytes.n && write(fd, bytes.p, bytes.n) != (ssize_t)bytes.n))
         abort();
     close(fd);
