@@ -224,8 +224,9 @@ static void write_sampling(struct json_writer *w, const struct wattle_request *q
     json_write_object_end(w);
 }
 
-static int print_json(const struct wattle_result *r, const struct wattle_model_info *info,
-                      const struct wattle_request *q, struct err *e)
+static int print_json(const struct wattle_result *r, const char *name,
+                      const struct wattle_model_info *info, const struct wattle_request *q,
+                      struct err *e)
 {
     struct buf text;
     buf_init(&text, JSON_BYTES_MAX);
@@ -233,7 +234,7 @@ static int print_json(const struct wattle_result *r, const struct wattle_model_i
     json_write_init(&w, &text, 0);
     json_write_object(&w);
     json_write_key(&w, "model");
-    json_write_str(&w, info->name);
+    json_write_str(&w, name);
     json_write_key(&w, "text");
     json_write_span(&w, span_of(r->text, r->text_bytes));
     json_write_key(&w, "finish_reason");
@@ -274,7 +275,7 @@ static int answer(const struct settings *s, struct question *q, struct err *e)
     if (!settings_option_flag(s, "json") && (rc == 0 || q->printed))
         printf("\n");
     else if (rc == 0)
-        rc = print_json(&result, &info, &q->request, e);
+        rc = print_json(&result, model_input_name(s), &info, &q->request, e);
     if (rc == 0)
         print_usage_line(&result.usage);
 done:
@@ -301,7 +302,7 @@ static const struct option options[] = {
     {.name = "model",
      .type = OPTION_TEXT,
      .value = "MODEL",
-     .help = "GGUF file, folder or hub name (default: LLM_MODEL_NAME)"},
+     .help = "GGUF or safetensors file, folder or hub name (default: LLM_MODEL_NAME)"},
     {.name = "prompt",
      .type = OPTION_PHRASE,
      .value = "TEXT",
@@ -316,21 +317,13 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_LLM_MODEL_NAME,
-                                           SET_LLM_MAX_LENGTH,
-                                           SET_LLM_MAX_NEW_TOKENS,
-                                           SET_LLM_TEMPERATURE,
-                                           SET_LLM_TOP_P,
-                                           SET_LLM_TOP_K,
-                                           SET_LLM_MIN_P,
-                                           SET_LLM_REPETITION_PENALTY,
-                                           SET_LLM_SEED,
-                                           SET_LLM_THREADS,
-                                           SET_LLM_STOP,
-                                           SET_HF_HOME,
-                                           SET_WATTLE_ISA,
-                                           SET_LOG_LEVEL,
-                                           SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS,         SET_LLM_MAX_LENGTH,
+                                           SET_LLM_MAX_NEW_TOKENS, SET_LLM_TEMPERATURE,
+                                           SET_LLM_TOP_P,          SET_LLM_TOP_K,
+                                           SET_LLM_MIN_P,          SET_LLM_REPETITION_PENALTY,
+                                           SET_LLM_SEED,           SET_LLM_THREADS,
+                                           SET_LLM_STOP,           SET_WATTLE_ISA,
+                                           SET_LOG_LEVEL,          SET_N};
 
 static const struct command_spec spec = {
     .name = "generate",

@@ -305,11 +305,9 @@ static void fill_result(struct run *r, struct lab_eval_result *out)
         .perplexity = exp(r->loss / n),
         .bits_per_byte = r->bytes ? r->loss / log(2) / (double)r->bytes : NAN,
     };
-    snprintf(out->model, sizeof out->model, "%s", r->model.info.name);
     snprintf(out->quantization, sizeof out->quantization, "%s", r->model.info.quantization);
     if (!r->reference.model)
         return;
-    snprintf(out->reference, sizeof out->reference, "%s", r->reference.info.name);
     snprintf(out->reference_quantization, sizeof out->reference_quantization, "%s",
              r->reference.info.quantization);
     out->reference_perplexity = exp(r->reference_loss / n);
