@@ -16,8 +16,8 @@
 
 enum {
     LENGTH_BYTES = 8,
-    /* The reference allows 100 MB. 16 MiB is 64 bytes for each of the tensors that we allow, and
-     * some 10 times the largest published; a file that lies costs no more than to read that. */
+    /* The reference allows 100 MB. 16 MiB is 64 bytes for each of the tensors that a whole model
+     * may have; a file that lies costs no more than to read that. */
     HEADER_BYTES_MAX = 16 << 20,
 };
 

@@ -7,6 +7,7 @@
 #include "weights/safetensors.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 enum {
     OTHER_BYTES_MAX = 4 << 10,
@@ -90,7 +91,6 @@ static int read_fields(struct span text, struct fields *f, struct err *e)
 
 static int read_dtype(struct span text, size_t *out, struct err *e)
 {
-    struct buf known;
     for (size_t i = 0; i < N_DTYPES; i++) {
         size_t n = strlen(dtypes[i].name);
         if (text.n == n + 2 && text.p[0] == '"' && memcmp(text.p + 1, dtypes[i].name, n) == 0) {
@@ -98,13 +98,11 @@ static int read_dtype(struct span text, size_t *out, struct err *e)
             return 0;
         }
     }
-    buf_init(&known, 256);
-    for (size_t i = 0; i < N_DTYPES; i++)
-        buf_printf(&known, "%s%s", i ? ", " : "", dtypes[i].name);
-    int code =
-        err_set(e, ERR_FORMAT, "dtype: %.*s, expected one of %s", SPAN_FMT(text), buf_cstr(&known));
-    buf_release(&known);
-    return code;
+    char known[256];
+    size_t n = 0;
+    for (size_t i = 0; i < N_DTYPES && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", dtypes[i].name);
+    return err_set(e, ERR_FORMAT, "dtype: %.*s, expected one of %s", SPAN_FMT(text), known);
 }
 
 static int read_size(struct span text, const char *field, uint64_t *out, struct err *e)
