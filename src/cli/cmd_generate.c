@@ -199,35 +199,32 @@ static void write_usage(struct json_writer *w, const struct wattle_usage *u)
     json_write_object_end(w);
 }
 
-/* What tokens were drawn with: the user's values, else the model's. */
-static void write_sampling(struct json_writer *w, const struct wattle_request *q,
-                           const struct wattle_model_info *info)
+static void write_sampling(struct json_writer *w, const struct wattle_sampling *s)
 {
-    const struct wattle_sampling *own = &q->sampling, *model = &info->sampling;
     const struct {
         const char *key;
-        float own, model;
+        float value;
     } values[] = {
-        {"temperature", own->temperature, model->temperature},
-        {"top_k", (float)own->top_k, (float)model->top_k},
-        {"top_p", own->top_p, model->top_p},
-        {"min_p", own->min_p, model->min_p},
-        {"repetition_penalty", own->repetition_penalty, model->repetition_penalty},
+        {"temperature", s->temperature},
+        {"top_k", (float)s->top_k},
+        {"top_p", s->top_p},
+        {"min_p", s->min_p},
+        {"repetition_penalty", s->repetition_penalty},
     };
     json_write_key(w, "sampling");
     json_write_object(w);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        float v = values[i].own == (float)WATTLE_UNSET ? values[i].model : values[i].own;
         json_write_key(w, values[i].key);
-        json_write_fixed(w, (double)v, 6);
+        json_write_fixed(w, (double)values[i].value, 6);
     }
     json_write_object_end(w);
 }
 
-static int print_json(const struct wattle_result *r, const char *name,
-                      const struct wattle_model_info *info, const struct wattle_request *q,
-                      struct err *e)
+static int print_json(const struct wattle_result *r, const struct wattle_model *model,
+                      const char *name, const struct wattle_request *q, struct err *e)
 {
+    struct wattle_sampling sampling;
+    wattle_request_sampling(model, q, &sampling);
     struct buf text;
     buf_init(&text, JSON_BYTES_MAX);
     struct json_writer w;
@@ -241,7 +238,7 @@ static int print_json(const struct wattle_result *r, const char *name,
     json_write_str(&w, r->finish == WATTLE_FINISH_STOP ? "stop" : "length");
     json_write_key(&w, "seed");
     json_write_u64(&w, q->seed);
-    write_sampling(&w, q, info);
+    write_sampling(&w, &sampling);
     write_usage(&w, &r->usage);
     json_write_object_end(&w);
     int rc = buf_check(&text, "result", e);
@@ -256,7 +253,6 @@ static int answer(const struct settings *s, struct question *q, struct err *e)
     struct buf path;
     buf_init(&path, PATH_BYTES_MAX);
     struct wattle_model *model = NULL;
-    struct wattle_model_info info;
     struct wattle_result result = {.text = NULL};
     int rc = model_input_path(s, &path, e);
     if (rc)
@@ -270,12 +266,11 @@ static int answer(const struct settings *s, struct question *q, struct err *e)
     rc = wattle_model_open(&model, &o, e->text, sizeof e->text);
     if (rc)
         goto done;
-    wattle_model_info(model, &info);
     rc = wattle_generate(model, &q->request, &result, e->text, sizeof e->text);
     if (!settings_option_flag(s, "json") && (rc == 0 || q->printed))
         printf("\n");
     else if (rc == 0)
-        rc = print_json(&result, model_input_name(s), &info, &q->request, e);
+        rc = print_json(&result, model, model_input_name(s), &q->request, e);
     if (rc == 0)
         print_usage_line(&result.usage);
 done:
