@@ -10,8 +10,7 @@ static struct sigaction before_int, before_term;
 
 static void on_signal(int number)
 {
-    (void)number;
-    interrupted = 1;
+    interrupted = number;
 }
 
 void hub_setup(struct hub_options *o, const struct settings *s)
@@ -42,4 +41,8 @@ void hub_setup_end(void)
 {
     sigaction(SIGINT, &before_int, NULL);
     sigaction(SIGTERM, &before_term, NULL);
+    const struct sigaction *before = interrupted == SIGTERM ? &before_term : &before_int;
+    /* a command with a handler of its own has to know as well that it was told to end */
+    if (interrupted && before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN)
+        raise(interrupted);
 }

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Files of one revision into blobs, some at a time, on one thread.
- *
- * A file's bytes go to blobs/ETAG.incomplete, under the lock of that blob, and its sha256 is taken
- * as they pass. Once all have come and are right the file is synced and renamed to blobs/ETAG: a
- * blob without ".incomplete" is whole, whatever happens. An incomplete file that is cut off or
- * interrupted stays, and the next pull goes on at its end; one that turns out wrong is removed.
- * Invariant: item->have bytes are in the file, and in the hash if there is one. */
-#include "hub/parts.h"
+/* The files of one pull, some at a time, on one thread: what the transport tells of each, and which
+ * comes next. */
+#include "hub/item.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -20,39 +13,7 @@ enum {
     JOBS_MAX = 64,
     TURN_MS = 100,       /* between two looks at Ctrl-C and the bar */
     LOCK_EVERY_MS = 300, /* between two tries of a lock that someone has */
-    BLOCK = 1 << 20,
     URL_MAX = 8192,
-};
-
-/* What a call back of the transport ends a call with, besides errors, which are negative. */
-enum { END_HAVE_BLOB = 1, END_LOCKED, END_AGAIN };
-
-enum item_state { ITEM_NEW, ITEM_LOCKED, ITEM_RUNS, ITEM_DONE };
-
-struct item {
-    struct download *all;
-    struct wanted_file *file;
-    enum item_state state;
-    struct cache_lock lock;
-    struct buf part_path; /* …/ETAG.incomplete */
-    int fd;               /* of it; -1: not claimed */
-    uint64_t have;
-    uint64_t resumed;        /* of them, what lay there when this pull began */
-    bool in_pieces;          /* some of them came by another answer than the rest */
-    bool had_wrong;          /* a first attempt gave other bytes than the etag is of */
-    bool own_error;          /* the call was ended by one of our call backs */
-    struct cache_hash *hash; /* NULL: the etag is no sha256 */
-    struct http_call *call;
-};
-
-struct download {
-    struct pull *p;
-    struct item *items;
-    size_t n;
-    int code; /* of the first failure */
-    struct err error;
-    uint64_t locks_tried_ns;
-    bool told_waiting;
 };
 
 static int fail(struct download *d, int code, const struct err *e)
@@ -62,216 +23,6 @@ static int fail(struct download *d, int code, const struct err *e)
         d->error = *e;
     }
     return code;
-}
-
-/* ---- the blob and its incomplete file ---- */
-
-static bool blob_is_there(struct item *it)
-{
-    struct pull *p = it->all->p;
-    struct buf path;
-    struct stat st;
-    struct err ignored;
-    buf_init(&path, PATH_MAX);
-    bool there = cache_blob_path(&path, buf_cstr(&p->folder), it->file->etag, &ignored) == 0 &&
-                 stat(buf_cstr(&path), &st) == 0 && S_ISREG(st.st_mode) &&
-                 (!it->file->has_size || (uint64_t)st.st_size == it->file->size);
-    buf_release(&path);
-    if (!there)
-        return false;
-    it->state = ITEM_DONE;
-    it->file->has_size = true;
-    it->file->size = (uint64_t)st.st_size;
-    p->reused += it->file->size;
-    p->progress.have += it->file->size;
-    p->progress.files_done++;
-    return true;
-}
-
-static void release_claim(struct item *it)
-{
-    if (it->fd >= 0)
-        close(it->fd);
-    it->fd = -1;
-    cache_hash_close(&it->hash);
-    cache_unlock(&it->lock);
-}
-
-static int start_hash(struct item *it, struct err *e)
-{
-    enum cache_hash_kind kind;
-    cache_hash_close(&it->hash);
-    if (!cache_hash_kind_of(it->file->etag, &kind) || kind != CACHE_SHA256)
-        return 0;
-    return cache_hash_open(&it->hash, kind, 0, e);
-}
-
-/* From its first byte again. */
-static int start_over(struct item *it, struct err *e)
-{
-    struct pull *p = it->all->p;
-    if (ftruncate(it->fd, 0) < 0 || lseek(it->fd, 0, SEEK_SET) < 0)
-        return err_errno(e, errno, "cannot empty '%s'", buf_cstr(&it->part_path));
-    p->progress.have -= it->have < p->progress.have ? it->have : p->progress.have;
-    p->reused -= it->resumed;
-    it->have = it->resumed = 0;
-    it->in_pieces = false;
-    return start_hash(it, e);
-}
-
-/* The hash of what an earlier pull left; leaves the file at its end. */
-static int hash_part(struct item *it, struct err *e)
-{
-    char *block = malloc(BLOCK);
-    int rc = block ? 0 : err_set(e, ERR_NOMEM, "no memory to read '%s'", buf_cstr(&it->part_path));
-    while (rc == 0) {
-        ssize_t n = read(it->fd, block, BLOCK);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            rc = err_errno(e, errno, "cannot read '%s'", buf_cstr(&it->part_path));
-        if (n <= 0)
-            break;
-        if (it->hash)
-            cache_hash_add(it->hash, span_of(block, (size_t)n));
-        it->have += (uint64_t)n;
-        if (pull_interrupted(it->all->p))
-            rc = err_set(e, ERR_CANCELLED, "interrupted");
-    }
-    free(block);
-    return rc;
-}
-
-static int open_part(struct item *it, struct err *e)
-{
-    struct pull *p = it->all->p;
-    buf_clear(&it->part_path);
-    int rc = cache_blob_path(&it->part_path, buf_cstr(&p->folder), it->file->etag, e);
-    buf_str(&it->part_path, ".incomplete");
-    if (rc == 0)
-        rc = buf_check(&it->part_path, "the path of a blob", e);
-    if (rc < 0)
-        return rc;
-    it->have = 0;
-    it->fd = open(buf_cstr(&it->part_path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (it->fd < 0)
-        return err_errno(e, errno, "cannot write '%s'", buf_cstr(&it->part_path));
-    rc = start_hash(it, e);
-    if (rc == 0)
-        rc = hash_part(it, e);
-    if (rc < 0)
-        return rc;
-    it->resumed = it->have;
-    it->in_pieces = it->have > 0;
-    p->progress.have += it->have;
-    p->reused += it->have;
-    return it->file->has_size && it->have > it->file->size ? start_over(it, e) : 0;
-}
-
-/* Another file of this pull is the same blob, and has the lock. */
-static bool is_twin(const struct item *it)
-{
-    const struct download *d = it->all;
-    for (size_t i = 0; i < d->n; i++)
-        if (&d->items[i] != it && d->items[i].fd >= 0 &&
-            strcmp(d->items[i].file->etag, it->file->etag) == 0)
-            return true;
-    return false;
-}
-
-/* 0: the incomplete file is ours to write; END_HAVE_BLOB, END_LOCKED; below: an error. */
-static int claim(struct item *it, struct err *e)
-{
-    struct pull *p = it->all->p;
-    if (blob_is_there(it))
-        return END_HAVE_BLOB;
-    int rc =
-        cache_lock_try(&it->lock, buf_cstr(&p->hub_folder), p->name.repository, it->file->etag, e);
-    if (rc < 0)
-        return rc;
-    if (rc == 0) {
-        it->state = ITEM_LOCKED;
-        if (!it->all->told_waiting && !is_twin(it))
-            progress_say(&p->progress, "%s: another process downloads it: waiting for that",
-                         it->file->path);
-        it->all->told_waiting |= !is_twin(it);
-        return END_LOCKED;
-    }
-    if (blob_is_there(it)) { /* whoever had the lock has finished it */
-        release_claim(it);
-        return END_HAVE_BLOB;
-    }
-    return open_part(it, e);
-}
-
-/* ---- the end of a file ---- */
-
-/* What an earlier pull left may have been the fault: then once more without it. */
-static int fetch_again(struct item *it, struct err *e)
-{
-    progress_say(&it->all->p->progress, "%s: its parts do not fit together: downloading it again",
-                 it->file->path);
-    it->had_wrong = true;
-    it->state = ITEM_NEW;
-    return start_over(it, e);
-}
-
-static int remove_wrong(struct item *it, const char *sum, struct err *e)
-{
-    unlink(buf_cstr(&it->part_path));
-    release_claim(it);
-    return err_set(e, ERR_FORMAT,
-                   "'%s' of '%s' came with the wrong checksum (sha256 %.12s…, expected %.12s…): "
-                   "removed; run this again, and if that does not help the server or a proxy "
-                   "changes the file",
-                   it->file->path, it->all->p->name.repository, sum, it->file->etag);
-}
-
-/* Of a small file, whose etag should be git's id of it. Mirrors call them otherwise, so what came
- * in one piece and has the right size is taken; pieces are not glued together on trust. */
-static bool is_badly_glued(const struct item *it)
-{
-    enum cache_hash_kind kind;
-    char sum[CACHE_HASH_SIZE];
-    struct err ignored;
-    return it->in_pieces && !it->had_wrong && cache_hash_kind_of(it->file->etag, &kind) &&
-           kind == CACHE_GIT_BLOB &&
-           cache_hash_file(buf_cstr(&it->part_path), kind, sum, NULL, NULL, &ignored) == 0 &&
-           strcmp(sum, it->file->etag) != 0;
-}
-
-static int finish(struct item *it, struct err *e)
-{
-    struct pull *p = it->all->p;
-    char sum[CACHE_HASH_SIZE];
-    struct buf blob;
-    if (it->file->has_size && it->have != it->file->size)
-        return err_set(e, ERR_IO,
-                       "'%s' of '%s' ended after %llu bytes, expected %llu: run this again, it "
-                       "goes on from there",
-                       it->file->path, p->name.repository, (unsigned long long)it->have,
-                       (unsigned long long)it->file->size);
-    if (it->hash) {
-        cache_hash_end(it->hash, sum);
-        if (strcmp(sum, it->file->etag) != 0)
-            return it->resumed > 0 ? fetch_again(it, e) : remove_wrong(it, sum, e);
-    } else if (is_badly_glued(it)) {
-        return fetch_again(it, e);
-    }
-    buf_init(&blob, PATH_MAX);
-    int rc = cache_blob_path(&blob, buf_cstr(&p->folder), it->file->etag, e);
-    /* a blob's name is a promise: the bytes are on the disk before it is given */
-    if (rc == 0 && (fdatasync(it->fd) < 0 || rename(buf_cstr(&it->part_path), buf_cstr(&blob)) < 0))
-        rc = err_errno(e, errno, "cannot keep '%s'", buf_cstr(&blob));
-    buf_release(&blob);
-    release_claim(it);
-    if (rc == 0) {
-        it->state = ITEM_DONE;
-        it->file->has_size = true;
-        it->file->size = it->have;
-        p->progress.files_done++;
-    }
-    return rc;
 }
 
 /* ---- what the transport tells ---- */
@@ -363,10 +114,10 @@ static int begin_body(struct item *it, const struct http_head *h, struct err *e)
     if (renamed && it->fd >= 0) {
         if (it->have == 0)
             unlink(buf_cstr(&it->part_path));
-        release_claim(it);
+        item_release_claim(it);
     }
     if (it->fd < 0) {
-        rc = claim(it, e);
+        rc = item_claim(it, e);
         if (rc)
             return rc;
         if (it->have > 0) /* some of it lies there: ask for the rest only */
@@ -378,7 +129,7 @@ static int begin_body(struct item *it, const struct http_head *h, struct err *e)
     if (h->offset != 0)
         return err_set(e, ERR_IO, "'%s': the server goes on at byte %llu, expected %llu",
                        it->file->path, (unsigned long long)h->offset, (unsigned long long)it->have);
-    return start_over(it, e);
+    return item_start_over(it, e);
 }
 
 static int on_head(void *ctx, const struct http_head *h, struct err *e)
@@ -461,7 +212,7 @@ static void on_end(void *ctx, int code, const struct http_end *end, const struct
         code = explain_refusal(d->p, it->file->path, code, end, why, &e);
         fail(d, code, &e);
     } else if (code == 0) {
-        code = finish(it, &e);
+        code = item_finish(it, &e);
         if (code < 0)
             fail(d, code, &e);
     }
@@ -495,12 +246,12 @@ static int send(struct item *it, struct err *e)
 static void begin(struct item *it)
 {
     struct err e;
-    int rc = it->file->etag[0] && it->fd < 0 ? claim(it, &e) : 0;
+    int rc = it->file->etag[0] && it->fd < 0 ? item_claim(it, &e) : 0;
     if (rc == END_HAVE_BLOB || rc == END_LOCKED)
         return;
     it->state = ITEM_RUNS;
     if (rc == 0 && it->fd >= 0 && it->file->has_size && it->have == it->file->size)
-        rc = finish(it, &e);
+        rc = item_finish(it, &e);
     else if (rc == 0)
         rc = send(it, &e);
     if (rc < 0)
@@ -555,7 +306,7 @@ static void item_release(struct item *it)
     http_cancel(&it->call);
     if (it->fd >= 0 && it->have == 0)
         unlink(buf_cstr(&it->part_path));
-    release_claim(it);
+    item_release_claim(it);
     buf_release(&it->part_path);
 }
 
