@@ -498,7 +498,35 @@ def places(folder):
     hub.close()
 
 
+def first_use(folder):
+    """A command that needs the model fetches it; offline it says why not; Ctrl-C in between is an interrupted command."""
+    small = read(os.path.join(lab.SOURCE, "tests", "golden", "gguf", "llama-gqa-tied-q8_0.gguf"))
+    p = Place(folder, {"small.gguf": small, "config.json": b"{}"})
+    with open(os.path.join(folder, "lines"), "w") as f:
+        f.write('{"case":"a","ids":[1,2],"positions":[-1],"greedy":1}\n')
+    prompt = ("logits", "--model", p.name, "--input", os.path.join(folder, "lines"))
+    code, _, err = lab.run(*prompt, **p.env, HF_HUB_OFFLINE="1")
+    check(code == 1 and "HF_HUB_OFFLINE is set" in err and p.hub.requests == [], f"{code} {err}")
+    hold = threading.Event()
+    p.hub.queue("small.gguf", Fault(hold=hold, after=1000))
+    part = p.path("blobs", sha256(small) + ".incomplete")
+    program = lab.Program(*prompt, **p.env)
+    lab.wait_for(lambda: os.path.isfile(part) and os.path.getsize(part) == 1000, "the first 1000 bytes")
+    program.signal(signal.SIGINT)
+    check(program.end(10) == 130, f"exit code: {program.err.all}")
+    hold.set()
+    code, out, err = lab.run(*prompt, **p.env)
+    check(code == 0 and "downloading it" in err and json.loads(out)["greedy"], f"{code} {out} {err}")
+    p.is_whole(["small.gguf"])
+    before = len(p.hub.requests)
+    code, _, err = lab.run(*prompt, **p.env)
+    check(code == 0 and len(p.hub.requests) == before, f"{code} {err}")
+    code, _, err = lab.run("generate", "--model", "acme/absent", "--prompt", "a", **p.env)
+    check(code == 1 and "no model 'acme/absent'" in err, f"{code} {err}")
+    p.hub.close()
+
+
 if __name__ == "__main__":
     tests = (what_is_needed, revisions, cut_and_resumed, interrupted_and_resumed, ranges_that_fail, without_sizes, token_stays, refusals,
-             wrong_bytes, hostile_answers, gguf, kinds, offline, no_space, side_by_side, through_a_proxy, cases_of_the_layout, models, places)
+             wrong_bytes, hostile_answers, gguf, kinds, offline, no_space, side_by_side, through_a_proxy, cases_of_the_layout, models, places, first_use)
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
