@@ -129,6 +129,11 @@ struct wattle_request {
 /* max_length 512, all of sampling left to the model, the rest off. */
 WATTLE_API void wattle_request_init(struct wattle_request *request);
 
+/* What the request's tokens are drawn with: its own values, the model's where those are unset. */
+WATTLE_API void wattle_request_sampling(const struct wattle_model *model,
+                                        const struct wattle_request *request,
+                                        struct wattle_sampling *out);
+
 enum wattle_finish { WATTLE_FINISH_STOP /* end token or stop text */, WATTLE_FINISH_LENGTH };
 
 struct wattle_usage {

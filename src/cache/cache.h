@@ -58,6 +58,9 @@ int cache_name_parse(struct cache_name *out, const char *name, struct err *e);
  * no backslash, no control character, valid UTF-8, each part at most 255 bytes, at most 1000 in
  * all. */
 bool cache_is_file_path(struct span path);
+/* "P-00002-of-00003.gguf", and with any other ending: the length of P, 2 and 3; false: it is no
+ * part of a set. Outputs only with true. */
+bool cache_is_part(const char *path, size_t *prefix, uint64_t *part, uint64_t *of);
 bool cache_is_commit(struct span s); /* 40 hexadecimal digits */
 bool cache_is_etag(struct span s);   /* safe as the name of a blob */
 

@@ -14,7 +14,6 @@
 enum {
     ENTRIES_MAX = 65536, /* of one folder */
     NAMED_MAX = 3,       /* files that a message names */
-    PARTS_MAX = 10000,   /* files of a split model */
     NAME_SIZE = NAME_MAX + 1,
 };
 
@@ -45,21 +44,6 @@ struct listing {
     char missing[PATH_MAX]; /* where it should lead */
 };
 
-/* "P-00002-of-00003" + end: P's length, 2 and 3. */
-static bool is_part_of_set(const char *name, const char *end, size_t *prefix, uint64_t *i,
-                           uint64_t *of)
-{
-    enum { TAIL = 15 }; /* -00002-of-00003 */
-    size_t n = strlen(name) - strlen(end);
-    if (n <= TAIL)
-        return false;
-    const char *t = name + n - TAIL;
-    *prefix = n - TAIL;
-    return t[0] == '-' && memcmp(t + 6, "-of-", 4) == 0 && num_parse_u64(span_of(t + 1, 5), i) &&
-           num_parse_u64(span_of(t + 10, 5), of) && *of >= 1 && *of <= PARTS_MAX && *i >= 1 &&
-           *i <= *of;
-}
-
 static void name_file(struct files *f, const char *name)
 {
     size_t used = strlen(f->names);
@@ -69,11 +53,11 @@ static void name_file(struct files *f, const char *name)
         snprintf(f->names + used, sizeof f->names - used, ", …");
 }
 
-static void add_file(struct files *f, const char *name, const char *end)
+static void add_file(struct files *f, const char *name)
 {
     size_t prefix;
     uint64_t i, of;
-    if (!is_part_of_set(name, end, &prefix, &i, &of)) {
+    if (!cache_is_part(name, &prefix, &i, &of)) {
         name_file(f, name);
         if (f->n++ == 0)
             snprintf(f->first, sizeof f->first, "%s", name);
@@ -115,9 +99,9 @@ static void list_entry(struct listing *l, DIR *dir, const char *name)
             return;
         /* the eyes of a model that sees: no model by itself */
         if (gguf && strncmp(name, "mmproj", 6) != 0)
-            add_file(&l->gguf, name, ".gguf");
+            add_file(&l->gguf, name);
         if (tensors)
-            add_file(&l->safetensors, name, ".safetensors");
+            add_file(&l->safetensors, name);
         l->has_config |= strcmp(name, "config.json") == 0;
         l->has_pickle |= is_pickle(name);
         return;

@@ -99,6 +99,23 @@ bool cache_is_file_path(struct span path)
     return path.n <= FILE_PATH_MAX && utf8_valid(path) && all_parts(path, 32, is_file_part);
 }
 
+bool cache_is_part(const char *path, size_t *prefix, uint64_t *part, uint64_t *of)
+{
+    enum { TAIL = 15, PARTS_MAX = 10000 }; /* -00002-of-00003 */
+    const char *dot = strrchr(path, '.');
+    uint64_t i, n;
+    if (!dot || dot - path <= TAIL)
+        return false;
+    const char *t = dot - TAIL;
+    if (t[0] != '-' || memcmp(t + 6, "-of-", 4) != 0 || !num_parse_u64(span_of(t + 1, 5), &i) ||
+        !num_parse_u64(span_of(t + 10, 5), &n) || n < 1 || n > PARTS_MAX || i < 1 || i > n)
+        return false;
+    *prefix = (size_t)(t - path);
+    *part = i;
+    *of = n;
+    return true;
+}
+
 static bool is_hex(struct span s)
 {
     for (size_t i = 0; i < s.n; i++)

@@ -56,17 +56,22 @@ static void on_progress(void *ctx, size_t done, size_t all, double perplexity)
 
 /* ---- the result ---- */
 
-static void print_text(const struct lab_eval_result *r)
+/* As the user named them; reference NULL: there is none. */
+struct names {
+    const char *model, *reference;
+};
+
+static void print_text(const struct names *n, const struct lab_eval_result *r)
 {
-    printf("model             %s (%s)\n", r->model, r->quantization);
+    printf("model             %s (%s)\n", n->model, r->quantization);
     printf("tokens            %zu, %zu of them scored, in %zu windows of %zu every %zu\n",
            r->tokens, r->scored, r->windows, r->context, r->stride);
     printf("perplexity        %.4f\n", r->perplexity);
     printf("loss              %.6f nats a token\n", r->loss);
     if (r->bytes)
         printf("bits per byte     %.6f over %zu bytes\n", r->bits_per_byte, r->bytes);
-    if (r->reference[0]) {
-        printf("reference         %s (%s), perplexity %.4f\n", r->reference,
+    if (n->reference) {
+        printf("reference         %s (%s), perplexity %.4f\n", n->reference,
                r->reference_quantization, r->reference_perplexity);
         printf("same likeliest    %.3f %% of the tokens\n", 100 * r->top1_agreement);
         printf("KL divergence     mean %.6f, p50 %.6f, p95 %.6f, p99 %.6f, max %.6f nats\n",
@@ -93,11 +98,12 @@ static void put_f64(struct json_writer *w, const char *key, double v)
     json_write_f64(w, v);
 }
 
-static void write_reference(struct json_writer *w, const struct lab_eval_result *r)
+static void write_reference(struct json_writer *w, const char *name,
+                            const struct lab_eval_result *r)
 {
     json_write_key(w, "reference");
     json_write_object(w);
-    put_str(w, "model", r->reference);
+    put_str(w, "model", name);
     put_str(w, "quantization", r->reference_quantization);
     put_f64(w, "perplexity", r->reference_perplexity);
     put_f64(w, "top1_agreement", r->top1_agreement);
@@ -112,14 +118,14 @@ static void write_reference(struct json_writer *w, const struct lab_eval_result 
     json_write_object_end(w);
 }
 
-static int print_json(const struct lab_eval_result *r, struct err *e)
+static int print_json(const struct names *n, const struct lab_eval_result *r, struct err *e)
 {
     struct buf text;
     struct json_writer w;
     buf_init(&text, JSON_BYTES_MAX);
     json_write_init(&w, &text, 2);
     json_write_object(&w);
-    put_str(&w, "model", r->model);
+    put_str(&w, "model", n->model);
     put_str(&w, "quantization", r->quantization);
     put_u64(&w, "tokens", r->tokens);
     put_u64(&w, "scored_tokens", r->scored);
@@ -130,8 +136,8 @@ static int print_json(const struct lab_eval_result *r, struct err *e)
     put_f64(&w, "perplexity", r->perplexity);
     put_f64(&w, "loss", r->loss);
     put_f64(&w, "bits_per_byte", r->bits_per_byte);
-    if (r->reference[0])
-        write_reference(&w, r);
+    if (n->reference)
+        write_reference(&w, n->reference, r);
     json_write_key(&w, "seconds");
     json_write_fixed(&w, r->seconds, 3);
     json_write_object_end(&w);
@@ -153,6 +159,7 @@ static int evaluate(const struct settings *s, const char *model, const char *ref
                     struct err *e)
 {
     struct view v = {.terminal = isatty(STDERR_FILENO)};
+    struct names n = {model_input_name(s), settings_option_text(s, "reference")};
     struct lab_eval_result r;
     struct lab_eval_options o = {
         .model_path = model,
@@ -176,8 +183,8 @@ static int evaluate(const struct settings *s, const char *model, const char *ref
     if (rc)
         return rc;
     if (settings_option_flag(s, "json"))
-        return print_json(&r, e);
-    print_text(&r);
+        return print_json(&n, &r, e);
+    print_text(&n, &r);
     return 0;
 }
 
@@ -202,7 +209,7 @@ static const struct option options[] = {
     {.name = "model",
      .type = OPTION_TEXT,
      .value = "MODEL",
-     .help = "GGUF file, folder or hub name (default: LLM_MODEL_NAME)"},
+     .help = "GGUF or safetensors file, folder or hub name (default: LLM_MODEL_NAME)"},
     {.name = "text",
      .type = OPTION_TEXT,
      .value = "FILE",
@@ -236,8 +243,8 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_LLM_MODEL_NAME, SET_LLM_THREADS, SET_WATTLE_ISA,
-                                           SET_HF_HOME,        SET_LOG_LEVEL,   SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS, SET_LLM_THREADS, SET_WATTLE_ISA,
+                                           SET_LOG_LEVEL, SET_N};
 
 static const struct command_spec spec = {
     .name = "eval",

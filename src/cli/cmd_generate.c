@@ -42,7 +42,7 @@ static bool keep_going(void *context)
 
 static void print_piece(void *context, const char *text, size_t bytes)
 {
-    (void)context;
+    *(bool *)context = true;
     fwrite(text, 1, bytes, stdout);
     fflush(stdout);
 }
@@ -54,6 +54,7 @@ struct question {
     struct buf prompt;    /* what --prompt - read */
     struct buf stop_text; /* LLM_STOP, cut at its newlines */
     const char *stops[STOPS_MAX];
+    bool printed; /* something of the answer is on standard output */
 };
 
 static int read_prompt(const struct settings *s, struct question *q, struct err *e)
@@ -132,6 +133,7 @@ static int question_init(struct question *q, const struct settings *s, struct er
     r->seed =
         settings_text(s, SET_LLM_SEED)[0] ? (uint64_t)settings_int(s, SET_LLM_SEED) : rng_entropy();
     r->keep_going = keep_going;
+    r->context = &q->printed;
     if (!settings_option_flag(s, "json"))
         r->on_text = print_piece;
     return 0;
@@ -197,48 +199,46 @@ static void write_usage(struct json_writer *w, const struct wattle_usage *u)
     json_write_object_end(w);
 }
 
-/* What tokens were drawn with: the user's values, else the model's. */
-static void write_sampling(struct json_writer *w, const struct wattle_request *q,
-                           const struct wattle_model_info *info)
+static void write_sampling(struct json_writer *w, const struct wattle_sampling *s)
 {
-    const struct wattle_sampling *own = &q->sampling, *model = &info->sampling;
     const struct {
         const char *key;
-        float own, model;
+        float value;
     } values[] = {
-        {"temperature", own->temperature, model->temperature},
-        {"top_k", (float)own->top_k, (float)model->top_k},
-        {"top_p", own->top_p, model->top_p},
-        {"min_p", own->min_p, model->min_p},
-        {"repetition_penalty", own->repetition_penalty, model->repetition_penalty},
+        {"temperature", s->temperature},
+        {"top_k", (float)s->top_k},
+        {"top_p", s->top_p},
+        {"min_p", s->min_p},
+        {"repetition_penalty", s->repetition_penalty},
     };
     json_write_key(w, "sampling");
     json_write_object(w);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        float v = values[i].own == (float)WATTLE_UNSET ? values[i].model : values[i].own;
         json_write_key(w, values[i].key);
-        json_write_fixed(w, (double)v, 6);
+        json_write_fixed(w, (double)values[i].value, 6);
     }
     json_write_object_end(w);
 }
 
-static int print_json(const struct wattle_result *r, const struct wattle_model_info *info,
-                      const struct wattle_request *q, struct err *e)
+static int print_json(const struct wattle_result *r, const struct wattle_model *model,
+                      const char *name, const struct wattle_request *q, struct err *e)
 {
+    struct wattle_sampling sampling;
+    wattle_request_sampling(model, q, &sampling);
     struct buf text;
     buf_init(&text, JSON_BYTES_MAX);
     struct json_writer w;
     json_write_init(&w, &text, 0);
     json_write_object(&w);
     json_write_key(&w, "model");
-    json_write_str(&w, info->name);
+    json_write_str(&w, name);
     json_write_key(&w, "text");
     json_write_span(&w, span_of(r->text, r->text_bytes));
     json_write_key(&w, "finish_reason");
     json_write_str(&w, r->finish == WATTLE_FINISH_STOP ? "stop" : "length");
     json_write_key(&w, "seed");
     json_write_u64(&w, q->seed);
-    write_sampling(&w, q, info);
+    write_sampling(&w, &sampling);
     write_usage(&w, &r->usage);
     json_write_object_end(&w);
     int rc = buf_check(&text, "result", e);
@@ -248,12 +248,11 @@ static int print_json(const struct wattle_result *r, const struct wattle_model_i
     return rc;
 }
 
-static int answer(const struct settings *s, const struct question *q, struct err *e)
+static int answer(const struct settings *s, struct question *q, struct err *e)
 {
     struct buf path;
     buf_init(&path, PATH_BYTES_MAX);
     struct wattle_model *model = NULL;
-    struct wattle_model_info info;
     struct wattle_result result = {.text = NULL};
     int rc = model_input_path(s, &path, e);
     if (rc)
@@ -267,12 +266,11 @@ static int answer(const struct settings *s, const struct question *q, struct err
     rc = wattle_model_open(&model, &o, e->text, sizeof e->text);
     if (rc)
         goto done;
-    wattle_model_info(model, &info);
     rc = wattle_generate(model, &q->request, &result, e->text, sizeof e->text);
-    if (!settings_option_flag(s, "json"))
+    if (!settings_option_flag(s, "json") && (rc == 0 || q->printed))
         printf("\n");
     else if (rc == 0)
-        rc = print_json(&result, &info, &q->request, e);
+        rc = print_json(&result, model, model_input_name(s), &q->request, e);
     if (rc == 0)
         print_usage_line(&result.usage);
 done:
@@ -299,7 +297,7 @@ static const struct option options[] = {
     {.name = "model",
      .type = OPTION_TEXT,
      .value = "MODEL",
-     .help = "GGUF file, folder or hub name (default: LLM_MODEL_NAME)"},
+     .help = "GGUF or safetensors file, folder or hub name (default: LLM_MODEL_NAME)"},
     {.name = "prompt",
      .type = OPTION_PHRASE,
      .value = "TEXT",
@@ -314,21 +312,13 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_LLM_MODEL_NAME,
-                                           SET_LLM_MAX_LENGTH,
-                                           SET_LLM_MAX_NEW_TOKENS,
-                                           SET_LLM_TEMPERATURE,
-                                           SET_LLM_TOP_P,
-                                           SET_LLM_TOP_K,
-                                           SET_LLM_MIN_P,
-                                           SET_LLM_REPETITION_PENALTY,
-                                           SET_LLM_SEED,
-                                           SET_LLM_THREADS,
-                                           SET_LLM_STOP,
-                                           SET_HF_HOME,
-                                           SET_WATTLE_ISA,
-                                           SET_LOG_LEVEL,
-                                           SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS,         SET_LLM_MAX_LENGTH,
+                                           SET_LLM_MAX_NEW_TOKENS, SET_LLM_TEMPERATURE,
+                                           SET_LLM_TOP_P,          SET_LLM_TOP_K,
+                                           SET_LLM_MIN_P,          SET_LLM_REPETITION_PENALTY,
+                                           SET_LLM_SEED,           SET_LLM_THREADS,
+                                           SET_LLM_STOP,           SET_WATTLE_ISA,
+                                           SET_LOG_LEVEL,          SET_N};
 
 static const struct command_spec spec = {
     .name = "generate",

@@ -15,7 +15,7 @@ static int run(const struct settings *s, struct err *e)
         return EXIT_USAGE;
     }
     struct model_input m;
-    int rc = model_input_open(&m, s, true, e);
+    int rc = model_input_open(&m, s, NEED_WEIGHTS, e);
     if (rc == 0) {
         struct lab_logits_options o = {
             .model_path = m.model_path,
@@ -33,7 +33,7 @@ static const struct option options[] = {
     {.name = "model",
      .type = OPTION_TEXT,
      .value = "MODEL",
-     .help = "GGUF file, folder or hub name (default: LLM_MODEL_NAME)"},
+     .help = "GGUF or safetensors file, folder or hub name (default: LLM_MODEL_NAME)"},
     {.name = "input",
      .type = OPTION_TEXT,
      .value = "FILE",
@@ -45,8 +45,8 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_LLM_MODEL_NAME, SET_LLM_THREADS, SET_WATTLE_ISA,
-                                           SET_HF_HOME,        SET_LOG_LEVEL,   SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS, SET_LLM_THREADS, SET_WATTLE_ISA,
+                                           SET_LOG_LEVEL, SET_N};
 
 static const struct command_spec spec = {
     .name = "logits",

@@ -322,7 +322,7 @@ static const struct option options[] = {
 };
 
 static const enum setting_id settings[] = {SET_ENABLE_LLM,
-                                           SET_LLM_MODEL_NAME,
+                                           MODEL_SETTINGS,
                                            SET_LLM_INFERENCE_INTERVAL,
                                            SET_LLM_MAX_LENGTH,
                                            SET_LLM_MAX_NEW_TOKENS,
@@ -349,7 +349,6 @@ static const enum setting_id settings[] = {SET_ENABLE_LLM,
                                            SET_MQTT_KEY_FILE,
                                            SET_POWER_IDLE_W,
                                            SET_POWER_MAX_W,
-                                           SET_HF_HOME,
                                            SET_WATTLE_SYSROOT,
                                            SET_WATTLE_ISA,
                                            SET_LOG_LEVEL,

@@ -13,7 +13,7 @@ static int run(const struct settings *s, struct err *e)
         return EXIT_USAGE;
     }
     struct model_input m;
-    int rc = model_input_open(&m, s, !file, e);
+    int rc = model_input_open(&m, s, file ? NEED_NO_MODEL : NEED_TEXT, e);
     if (rc == 0) {
         rc = lab_template(m.model_path, file, m.in, m.in_name, stdout, e);
         model_input_close(&m);
@@ -25,7 +25,7 @@ static const struct option options[] = {
     {.name = "model",
      .type = OPTION_TEXT,
      .value = "MODEL",
-     .help = "GGUF file, folder or hub name (default: LLM_MODEL_NAME)"},
+     .help = "GGUF or safetensors file, folder or hub name (default: LLM_MODEL_NAME)"},
     {.name = "template",
      .type = OPTION_TEXT,
      .value = "FILE",
@@ -37,7 +37,7 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_LLM_MODEL_NAME, SET_HF_HOME, SET_LOG_LEVEL, SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS, SET_LOG_LEVEL, SET_N};
 
 static const struct command_spec spec = {
     .name = "template",

@@ -11,7 +11,7 @@ static int run_lines(const struct settings *s,
                      struct err *e)
 {
     struct model_input m;
-    int rc = model_input_open(&m, s, true, e);
+    int rc = model_input_open(&m, s, NEED_TEXT, e);
     if (rc == 0) {
         rc = work(m.model_path, m.in, m.in_name, stdout, e);
         model_input_close(&m);
@@ -33,7 +33,7 @@ static const struct option options[] = {
     {.name = "model",
      .type = OPTION_TEXT,
      .value = "MODEL",
-     .help = "GGUF file, folder or hub name (default: LLM_MODEL_NAME)"},
+     .help = "GGUF or safetensors file, folder or hub name (default: LLM_MODEL_NAME)"},
     {.name = "input",
      .type = OPTION_TEXT,
      .value = "FILE",
@@ -41,7 +41,7 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_LLM_MODEL_NAME, SET_HF_HOME, SET_LOG_LEVEL, SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS, SET_LOG_LEVEL, SET_N};
 
 static const struct command_spec tokenize_spec = {
     .name = "tokenize",

@@ -1,26 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* The library reads no environment, so where HOME is gets decided here. */
 #include "cli/model_input.h"
 
-#include "cache/cache.h"
+#include "cli/hub_setup.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { PATH_BYTES_MAX = 4096 };
 
 int model_find(const struct settings *s, const char *name, struct buf *path, struct err *e)
 {
-    return cache_find_model(name, settings_text(s, SET_HF_HOME), getenv("HOME"), path, e);
+    struct hub_options o;
+    hub_setup(&o, s);
+    int rc = hub_find_or_pull(&o, name, path, e);
+    hub_setup_end();
+    return rc;
+}
+
+const char *model_input_name(const struct settings *s)
+{
+    const char *name = settings_option_text(s, "model");
+    return name ? name : settings_text(s, SET_LLM_MODEL_NAME);
 }
 
 int model_input_path(const struct settings *s, struct buf *path, struct err *e)
 {
-    const char *name = settings_option_text(s, "model");
-    if (!name)
-        name = settings_text(s, SET_LLM_MODEL_NAME);
-    return model_find(s, name, path, e);
+    return model_find(s, model_input_name(s), path, e);
+}
+
+static int find_text(const struct settings *s, struct buf *path, struct err *e)
+{
+    const char *name = model_input_name(s);
+    struct stat st;
+    if (stat(name, &st) != 0 || !S_ISDIR(st.st_mode))
+        return model_find(s, name, path, e);
+    buf_str(path, name);
+    return buf_check(path, "--model", e);
 }
 
 static int open_lines(struct model_input *m, const struct settings *s, struct err *e)
@@ -36,15 +52,19 @@ static int open_lines(struct model_input *m, const struct settings *s, struct er
     return m->in ? 0 : err_errno(e, errno, "--input: cannot open '%s'", path);
 }
 
-int model_input_open(struct model_input *m, const struct settings *s, bool with_model,
+int model_input_open(struct model_input *m, const struct settings *s, enum model_need need,
                      struct err *e)
 {
     *m = (struct model_input){.in = NULL};
     buf_init(&m->path, PATH_BYTES_MAX);
-    int rc = with_model ? model_input_path(s, &m->path, e) : 0;
+    int rc = 0;
+    if (need == NEED_WEIGHTS)
+        rc = model_input_path(s, &m->path, e);
+    else if (need == NEED_TEXT)
+        rc = find_text(s, &m->path, e);
     if (rc == 0)
         rc = open_lines(m, s, e);
-    m->model_path = with_model ? m->path.p : NULL;
+    m->model_path = need == NEED_NO_MODEL ? NULL : m->path.p;
     if (rc)
         buf_release(&m->path);
     return rc;

@@ -79,9 +79,14 @@ void json_write_array_end(struct json_writer *w)
 
 void json_write_key(struct json_writer *w, const char *key)
 {
+    json_write_key_span(w, span_str(key));
+}
+
+void json_write_key_span(struct json_writer *w, struct span key)
+{
     assert(w->depth > 0 && !w->after_key);
     begin_value(w);
-    json_quote(w->out, span_str(key));
+    json_quote(w->out, key);
     buf_str(w->out, w->indent ? ": " : ":");
     w->after_key = true;
 }

@@ -24,6 +24,7 @@ void json_write_object_end(struct json_writer *w); /* } */
 void json_write_array(struct json_writer *w);
 void json_write_array_end(struct json_writer *w);
 void json_write_key(struct json_writer *w, const char *key);
+void json_write_key_span(struct json_writer *w, struct span key);
 void json_write_span(struct json_writer *w, struct span utf8);
 void json_write_str(struct json_writer *w, const char *s); /* NULL writes null */
 void json_write_int(struct json_writer *w, int64_t v);

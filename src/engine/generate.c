@@ -31,17 +31,30 @@ static float given_or(float value, float otherwise)
     return value == (float)WATTLE_UNSET ? otherwise : value;
 }
 
-/* The request's own values, else the model's. */
+void wattle_request_sampling(const struct wattle_model *model, const struct wattle_request *request,
+                             struct wattle_sampling *out)
+{
+    const struct wattle_sampling *own = &request->sampling, *published = &model->info.sampling;
+    *out = (struct wattle_sampling){
+        .temperature = given_or(own->temperature, published->temperature),
+        .top_k = own->top_k == WATTLE_UNSET ? published->top_k : own->top_k,
+        .top_p = given_or(own->top_p, published->top_p),
+        .min_p = given_or(own->min_p, published->min_p),
+        .repetition_penalty = given_or(own->repetition_penalty, published->repetition_penalty),
+    };
+}
+
 static struct sampler_options sampling_of(const struct wattle_model *m,
                                           const struct wattle_request *r)
 {
-    const struct wattle_sampling *own = &r->sampling, *model = &m->info.sampling;
+    struct wattle_sampling s;
+    wattle_request_sampling(m, r, &s);
     return (struct sampler_options){
-        .temperature = given_or(own->temperature, model->temperature),
-        .top_k = own->top_k == WATTLE_UNSET ? model->top_k : own->top_k,
-        .top_p = given_or(own->top_p, model->top_p),
-        .min_p = given_or(own->min_p, model->min_p),
-        .repetition_penalty = given_or(own->repetition_penalty, model->repetition_penalty),
+        .temperature = s.temperature,
+        .top_k = s.top_k,
+        .top_p = s.top_p,
+        .min_p = s.min_p,
+        .repetition_penalty = s.repetition_penalty,
         .seed = r->seed,
     };
 }
@@ -149,6 +162,9 @@ static int prefill(struct turn *t, struct err *e)
     kv_truncate(m->kv, at);
     t->usage.prompt_tokens = total;
     t->usage.cached_tokens = at;
+    /* Where the rotation depends on the length: the prompt as one pass, each later token as the end
+     * of its own. */
+    kv_expect(m->kv, total);
     while (at < total) {
         int32_t n = total - at < batch ? total - at : batch;
         int rc = forward_ids(t, t->prompt->ids.ids + at, n, at + n == total, e);
@@ -156,6 +172,7 @@ static int prefill(struct turn *t, struct err *e)
             return rc;
         at += n;
     }
+    kv_expect(m->kv, 0);
     t->usage.prefill_ns = clock_mono_ns() - t->began_ns;
     return 0;
 }

@@ -136,6 +136,11 @@ static int open_model(struct fleet *f, struct err *e)
     log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s", h->model_name,
              h->info.load_seconds, h->info.architecture, h->info.quantization, h->info.threads,
              h->info.isa);
+    struct wattle_sampling sampling;
+    wattle_request_sampling(h->model, &h->request, &sampling);
+    log_info("Sampling: temperature %g, top-p %g, top-k %d, min-p %g, repetition penalty %g",
+             (double)sampling.temperature, (double)sampling.top_p, (int)sampling.top_k,
+             (double)sampling.min_p, (double)sampling.repetition_penalty);
     return 0;
 }
 

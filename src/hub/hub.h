@@ -13,6 +13,10 @@
 #include <signal.h>
 #include <stdio.h>
 
+/* "1.2 GB": decimal, as the hub's pages show sizes. */
+enum { HUB_SIZE_TEXT = 16 };
+const char *hub_size_text(uint64_t bytes, char out[HUB_SIZE_TEXT]);
+
 /* Texts are borrowed for the call; NULL or empty: not set. */
 struct hub_options {
     struct cache_places places;
@@ -34,6 +38,7 @@ struct hub_result {
     size_t n_files;
     uint64_t fetched_bytes; /* over the network, by this call */
     uint64_t reused_bytes;  /* that lay there already */
+    struct buf choices;     /* on ERR_NOTFOUND: the files to choose from, a line each, or empty */
 };
 void hub_result_release(struct hub_result *r); /* zeroed, released twice: fine */
 

@@ -232,6 +232,13 @@ static int add_scores(struct run *r, const int32_t *next, size_t n, struct err *
     return rc;
 }
 
+/* An empty sequence that will have n tokens. */
+static void begin_sequence(struct side *s, size_t n)
+{
+    kv_truncate(s->kv, 0);
+    kv_expect(s->kv, (int32_t)n);
+}
+
 /* Appends ids; logits of the last n_logits. */
 static int forward(struct run *r, struct side *s, const int32_t *ids, size_t n, size_t n_logits,
                    struct err *e)
@@ -245,9 +252,9 @@ static int forward(struct run *r, struct side *s, const int32_t *ids, size_t n, 
  * nobody's, so it is not computed. */
 static int run_window(struct run *r, size_t begin, size_t first, size_t end, struct err *e)
 {
-    kv_truncate(r->model.kv, 0);
+    begin_sequence(&r->model, end - begin);
     if (r->reference.model)
-        kv_truncate(r->reference.kv, 0);
+        begin_sequence(&r->reference, end - begin);
     int rc = 0;
     for (size_t at = begin, n; rc == 0 && at < end - 1; at += n) {
         n = end - 1 - at < BATCH ? end - 1 - at : BATCH;
@@ -298,11 +305,9 @@ static void fill_result(struct run *r, struct lab_eval_result *out)
         .perplexity = exp(r->loss / n),
         .bits_per_byte = r->bytes ? r->loss / log(2) / (double)r->bytes : NAN,
     };
-    snprintf(out->model, sizeof out->model, "%s", r->model.info.name);
     snprintf(out->quantization, sizeof out->quantization, "%s", r->model.info.quantization);
     if (!r->reference.model)
         return;
-    snprintf(out->reference, sizeof out->reference, "%s", r->reference.info.name);
     snprintf(out->reference_quantization, sizeof out->reference_quantization, "%s",
              r->reference.info.quantization);
     out->reference_perplexity = exp(r->reference_loss / n);

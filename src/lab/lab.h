@@ -47,7 +47,7 @@ struct lab_eval_options {
     void *ctx;
 };
 struct lab_eval_result {
-    char model[128], quantization[16];
+    char quantization[16];
     size_t tokens, scored, windows;
     size_t bytes; /* that the scored tokens stand for */
     size_t context, stride;
@@ -56,7 +56,7 @@ struct lab_eval_result {
     double bits_per_byte; /* all of the loss, in bits, over bytes; NAN: no bytes */
     double seconds;       /* with loading */
     /* With a reference only: */
-    char reference[128], reference_quantization[16];
+    char reference_quantization[16];
     double reference_perplexity;
     double top1_agreement;                          /* share of the scored tokens, 0 to 1 */
     double kl_mean, kl_p50, kl_p95, kl_p99, kl_max; /* KL(reference || model), nats a token */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* net: transport. MQTT clients on one event loop, the private broker. Knows no payload.
+/* net: transport. MQTT clients on one event loop, the private broker, an HTTP client. Knows no
+ * payload.
  *
- * Owns: libuv and libmosquitto (used here and nowhere else), reconnecting, the private mosquitto
- * process. May include: base. Start reading: loop.c, then mqtt.c. */
+ * Owns: libuv, libmosquitto and libcurl (used here and nowhere else), reconnecting, the private
+ * mosquitto process. May include: base. Start reading: loop.c, then mqtt.c; http.h. */
 #ifndef WATTLE_NET_NET_H
 #define WATTLE_NET_NET_H
 
 #include "base/base.h"
+#include "net/http.h"
 
 /* ---- the event loop: everything below happens on its thread unless said otherwise ---- */
 struct loop;

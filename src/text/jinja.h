@@ -19,6 +19,7 @@ enum {
     JINJA_HEIGHT_MAX = 400,   /* of a tree: a + b + c + … leans to one side */
     JINJA_DEPTH_MAX = 1000,   /* nodes being worked on at once, and nested values */
     JINJA_RANGE_MAX = 100000, /* items, as Jinja2's sandbox */
+    JINJA_BLOCKS_MAX = 1000,  /* named blocks: each looks for its name among those before it */
     /* Work is counted in units: a node of the tree or a turn of a loop is a step. */
     JINJA_STEPS_MAX = 4000000,
     JINJA_UNITS_A_STEP = 8,
@@ -138,6 +139,7 @@ struct jbuiltin_table {
 struct jbuiltin_table jinja_text_filters(void);
 struct jbuiltin_table jinja_sequence_filters(void);
 struct jbuiltin_table jinja_choice_filters(void);
+struct jbuiltin_table jinja_markup_filters(void);
 struct jbuiltin_table jinja_string_methods(void);
 struct jbuiltin_table jinja_search_methods(void);
 struct jbuiltin_table jinja_object_methods(enum jkind kind); /* of what is no string */
@@ -153,6 +155,8 @@ struct jvalue jinja_call_builtin(struct jinja *j, const struct jbuiltin *b, stru
                                  const struct jcall *call);
 struct jvalue jinja_call(struct jinja *j, struct jvalue callee, const struct jcall *call);
 struct jvalue jinja_call_macro(struct jinja *j, const struct jmacro *m, const struct jcall *call);
+/* loop(items) in a recursive loop: what its body makes of them. */
+struct jvalue jinja_call_loop(struct jinja *j, const struct jloop *loop, const struct jcall *call);
 
 /* ---- operators and attributes ---- */
 
@@ -235,6 +239,8 @@ struct jvalue jinja_changed_case(struct jinja *j, const struct jstring *s, enum 
 /* count < 0: all of them. */
 struct jvalue jinja_replace(struct jinja *j, const struct jstring *string,
                             const struct jstring *old, const struct jstring *new, int64_t count);
+/* s with & < > ' " as HTML has them. */
+struct jvalue jinja_escaped(struct jinja *j, const struct jstring *s);
 /* Where needle begins in s at or after from, or SIZE_MAX. */
 size_t jinja_find(struct span s, struct span needle, size_t from);
 

@@ -41,7 +41,7 @@ enum jnode_kind {
     /* statements */
     JN_DATA,         /* value: text as it stands */
     JN_PRINT,        /* a */
-    JN_FOR,          /* for a in b if c: body; orelse */
+    JN_FOR,          /* for a in b if c: body; orelse; op: whether it is recursive */
     JN_IF,           /* a: list of JN_BRANCH */
     JN_BRANCH,       /* if a (NULL: else): body */
     JN_SET,          /* a = b */
@@ -52,6 +52,7 @@ enum jnode_kind {
     JN_FILTER_BLOCK, /* b: filters; body */
     JN_WITH,         /* a: list of JN_SET; body */
     JN_SCOPE,        /* body, variables of its own */
+    JN_BLOCK,        /* body; op: whether it sees more than the template's own variables */
     JN_BREAK,
     JN_CONTINUE,
 };
@@ -99,8 +100,10 @@ struct jmacro {
 /* One loop that is running. */
 struct jloop {
     struct jlist *items;
-    size_t at; /* of the current one */
-    int depth; /* 1: not inside another */
+    size_t at;                /* of the current one */
+    int depth;                /* 1, and one more in each call of itself */
+    const struct jnode *node; /* of a recursive loop, which can be called; else NULL */
+    struct jscope *scope;     /* where that stands */
     struct jvalue last_changed;
     bool changed_used;
 };

@@ -16,6 +16,8 @@ const struct jbuiltin *jinja_filter(struct span name)
     const struct jbuiltin *b = find(jinja_text_filters(), name);
     if (!b)
         b = find(jinja_sequence_filters(), name);
+    if (!b)
+        b = find(jinja_markup_filters(), name);
     return b ? b : find(jinja_choice_filters(), name);
 }
 

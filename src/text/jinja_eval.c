@@ -249,6 +249,9 @@ struct jvalue jinja_call(struct jinja *j, struct jvalue callee, const struct jca
     case J_MACRO:
         r = jinja_call_macro(j, callee.macro, call);
         break;
+    case J_LOOP:
+        r = jinja_call_loop(j, callee.loop, call);
+        break;
     case J_JOINER:
         r = callee.joiner->used ? callee.joiner->separator : jinja_text(j, "");
         callee.joiner->used = true;

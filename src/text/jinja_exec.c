@@ -118,16 +118,16 @@ static enum flow exec_filter_block(struct jinja *j, const struct jnode *n)
 
 /* ---- loops ---- */
 
-static int loop_depth(struct jinja *j)
+/* Nobody who can reach it later shall find it used again. */
+static void keep_scopes(struct jscope *scope)
 {
-    const struct jvalue *outer = jinja_lookup(j, JSYMBOL_LOOP);
-    return outer && outer->kind == J_LOOP ? outer->loop->depth + 1 : 1;
+    for (; scope && !scope->kept; scope = scope->parent)
+        scope->kept = true;
 }
 
 /* The items that the loop's condition lets through. */
-static struct jlist *loop_items(struct jinja *j, const struct jnode *n)
+static struct jlist *loop_items(struct jinja *j, const struct jnode *n, struct jvalue over)
 {
-    struct jvalue over = jinja_eval(j, n->b);
     j->line = n->line;
     struct jlist *all = j->rc ? NULL : jinja_to_list(j, over);
     if (!all || !n->c)
@@ -145,15 +145,21 @@ static struct jlist *loop_items(struct jinja *j, const struct jnode *n)
     return j->rc ? NULL : kept;
 }
 
-static void exec_for(struct jinja *j, const struct jnode *n)
+/* j->scope is where the loop stands. */
+static void run_loop(struct jinja *j, const struct jnode *n, struct jvalue over, int depth)
 {
     struct jloop *loop = jinja_alloc(j, 1, sizeof *loop);
-    struct jlist *items = loop_items(j, n);
+    struct jlist *items = loop_items(j, n, over);
     struct jscope *scope = NULL;
     bool whole_turn = false; /* Jinja2's else also follows turns that were all cut short */
     if (!items || !loop)
         return;
-    *loop = (struct jloop){.items = items, .depth = loop_depth(j)};
+    *loop = (struct jloop){.items = items, .depth = depth};
+    if (n->op) {
+        loop->node = n;
+        loop->scope = j->scope;
+        keep_scopes(j->scope);
+    }
     for (size_t i = 0; i < items->n && jinja_steps(j, 1); i++) {
         loop->at = i;
         if (!scope || scope->kept)
@@ -172,6 +178,31 @@ static void exec_for(struct jinja *j, const struct jnode *n)
         exec_in(j, new_scope(j, j->scope), n->orelse);
 }
 
+struct jvalue jinja_call_loop(struct jinja *j, const struct jloop *loop, const struct jcall *call)
+{
+    if (!loop->node)
+        return jinja_fail(j, ERR_FORMAT, "the loop has no 'recursive' and cannot be called");
+    if (call->n != 1 || call->n_keywords > 0)
+        return jinja_fail(j, ERR_FORMAT, "loop: %zu arguments, expected 1",
+                          call->n + call->n_keywords);
+    struct jscope *before = j->scope;
+    uint32_t line = j->line;
+    size_t start = j->out.n;
+    j->scope = loop->scope;
+    run_loop(j, loop->node, call->v[0], loop->depth + 1);
+    j->scope = before;
+    j->line = line;
+    return jv_string(jinja_take(j, start));
+}
+
+static enum flow exec_block(struct jinja *j, const struct jnode *n)
+{
+    struct jscope *outer = j->scope;
+    while (!n->op && outer->parent)
+        outer = outer->parent;
+    return exec_in(j, new_scope(j, outer), n->body);
+}
+
 /* ---- macros ---- */
 
 static struct jvalue new_macro(struct jinja *j, const struct jnode *n)
@@ -180,8 +211,7 @@ static struct jvalue new_macro(struct jinja *j, const struct jnode *n)
     if (!m)
         return jv_undefined();
     *m = (struct jmacro){n, j->scope};
-    for (struct jscope *s = j->scope; s && !s->kept; s = s->parent)
-        s->kept = true;
+    keep_scopes(j->scope);
     return (struct jvalue){.kind = J_MACRO, .macro = m};
 }
 
@@ -322,7 +352,7 @@ static enum flow exec_node(struct jinja *j, const struct jnode *n)
         jinja_put(j, jinja_eval(j, n->a));
         return FLOW_NEXT;
     case JN_FOR:
-        exec_for(j, n);
+        run_loop(j, n, jinja_eval(j, n->b), 1);
         return FLOW_NEXT;
     case JN_IF:
         return exec_if(j, n->a);
@@ -343,6 +373,8 @@ static enum flow exec_node(struct jinja *j, const struct jnode *n)
         return exec_with(j, n);
     case JN_SCOPE:
         return exec_in(j, new_scope(j, j->scope), n->body);
+    case JN_BLOCK:
+        return exec_block(j, n);
     case JN_BREAK:
         return FLOW_BREAK;
     default: /* JN_CONTINUE */

@@ -106,6 +106,16 @@ static struct jvalue order_key(const struct jargs *c, struct jvalue v, bool case
     return jinja_changed_case(c->j, v.string, JCASE_LOWER, JCASE_LOWER);
 }
 
+/* Python's keys are lists, which compare as equal where all that they hold is undefined. */
+static struct jvalue sort_key_of_one(const struct jargs *c, struct jvalue key)
+{
+    if (key.kind != J_UNDEFINED)
+        return key;
+    struct jlist *keys = jinja_list(c->j, 1);
+    jinja_push(c->j, keys, key);
+    return jv_sequence(J_LIST, keys);
+}
+
 /* The attributes "a,b" of v, as a tuple where there are several. */
 static struct jvalue sort_key(const struct jargs *c, struct jvalue v, struct jvalue path,
                               bool case_sensitive)
@@ -113,7 +123,7 @@ static struct jvalue sort_key(const struct jargs *c, struct jvalue v, struct jva
     struct jinja *j = c->j;
     if (path.kind != J_STRING ||
         jinja_find(jstring_span(path.string), span_str(","), 0) == SIZE_MAX)
-        return order_key(c, attribute_of(c, v, path), case_sensitive);
+        return sort_key_of_one(c, order_key(c, attribute_of(c, v, path), case_sensitive));
     struct jlist *keys = jinja_list(j, 0);
     struct span rest = jstring_span(path.string);
     for (bool more = true; more && jinja_steps(j, 1);) {
@@ -179,6 +189,36 @@ static struct jvalue filter_sort(const struct jargs *c)
         return jv_undefined();
     return jv_sequence(J_LIST, sorted(c, l, c->a[2], jinja_arg_bool(c->a[1], false),
                                       jinja_arg_bool(c->a[0], false)));
+}
+
+/* groupby(attribute, default=None, case_sensitive=false): pairs of a key and what has it. */
+static struct jvalue filter_groupby(const struct jargs *c)
+{
+    struct jinja *j = c->j;
+    bool case_sensitive = jinja_arg_bool(c->a[2], false);
+    struct jvalue otherwise = c->a[1].kind == J_NONE ? jv_absent() : c->a[1];
+    struct jlist *l = jinja_to_list(j, c->self), *out = jinja_list(j, 0), *group = NULL;
+    size_t n = l ? l->n : 0;
+    struct keyed *a = jinja_alloc(j, n, sizeof *a), *spare = jinja_alloc(j, n, sizeof *spare);
+    for (size_t i = 0; i < n && !j->rc; i++)
+        a[i] = (struct keyed){
+            order_key(c, jinja_getpath(j, l->v[i], c->a[0], otherwise), case_sensitive), l->v[i]};
+    if (j->rc)
+        return jv_undefined();
+    sort_keyed(j, a, spare, n, false);
+    for (size_t i = 0; i < n && !j->rc; i++) {
+        if (!group || !jinja_equal(j, a[i - 1].key, a[i].key)) {
+            group = jinja_list(j, 0);
+            struct jvalue pair = jinja_pair(j, jinja_getpath(j, a[i].value, c->a[0], otherwise),
+                                            jv_sequence(J_LIST, group));
+            if (j->rc)
+                break;
+            pair.list->group = true;
+            jinja_push(j, out, pair);
+        }
+        jinja_push(j, group, a[i].value);
+    }
+    return jv_sequence(J_LIST, out);
 }
 
 /* dictsort(case_sensitive=false, by='key', reverse=false) */
@@ -325,6 +365,7 @@ static const struct jbuiltin rows[] = {
     {"items", "", 0, filter_items, 0},
     {"sort", "reverse case_sensitive attribute", 0, filter_sort, 0},
     {"dictsort", "case_sensitive by reverse", 0, filter_dictsort, 0},
+    {"groupby", "attribute default case_sensitive", 1, filter_groupby, 0},
     {"min", "case_sensitive attribute", 0, filter_extreme, 0},
     {"max", "case_sensitive attribute", 0, filter_extreme, 1},
     {"sum", "attribute start", 0, filter_sum, 0},

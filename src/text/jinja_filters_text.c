@@ -58,6 +58,8 @@ static struct jvalue filter_trim(const struct jargs *c)
 
 static struct jvalue filter_string(const struct jargs *c)
 {
+    if (c->self.kind == J_STRING)
+        return c->self;
     return jv_string(self_string(c));
 }
 
@@ -182,83 +184,6 @@ static struct jvalue filter_wordcount(const struct jargs *c)
     return jv_int(n);
 }
 
-/* ---- escaping ---- */
-
-static struct jvalue filter_escape(const struct jargs *c)
-{
-    const struct jstring *s = self_string(c);
-    size_t start = c->j->out.n;
-    for (size_t i = 0; i < s->n && !c->j->rc; i++) {
-        const char *as = NULL;
-        switch (s->p[i]) {
-        case '&':
-            as = "&amp;";
-            break;
-        case '<':
-            as = "&lt;";
-            break;
-        case '>':
-            as = "&gt;";
-            break;
-        case '\'':
-            as = "&#39;";
-            break;
-        case '"':
-            as = "&#34;";
-            break;
-        default:
-            break;
-        }
-        jinja_put_bytes(c->j, as ? as : s->p + i, as ? strlen(as) : 1);
-    }
-    return jv_string(jinja_take(c->j, start));
-}
-
-/* in_query: a blank becomes "+" and a slash is escaped. */
-static void put_url(struct jinja *j, struct jvalue v, bool in_query)
-{
-    const struct jstring *s = jinja_str(j, v);
-    for (size_t i = 0; i < s->n && !j->rc; i++) {
-        char text[4], ch = s->p[i];
-        bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
-                     (ch >= '0' && ch <= '9') || (ch && strchr("_.-~", ch)) ||
-                     (ch == '/' && !in_query);
-        if (ch == ' ' && in_query)
-            jinja_put_bytes(j, "+", 1);
-        else if (plain)
-            jinja_put_bytes(j, &ch, 1);
-        else
-            jinja_put_bytes(j, text,
-                            (size_t)snprintf(text, sizeof text, "%%%02X", (unsigned char)ch));
-    }
-}
-
-/* A text, or pairs (a dict's, or a list of them) as a query. */
-static struct jvalue filter_urlencode(const struct jargs *c)
-{
-    struct jinja *j = c->j;
-    size_t start = j->out.n;
-    if (c->self.kind != J_DICT && c->self.kind != J_LIST && c->self.kind != J_TUPLE) {
-        put_url(j, c->self, false);
-        return jv_string(jinja_take(j, start));
-    }
-    struct jlist *items = jinja_to_list(j, c->self);
-    for (size_t i = 0; !j->rc && i < items->n; i++) {
-        struct jvalue key = items->v[i], value;
-        if (c->self.kind == J_DICT) {
-            value = c->self.dict->entries[i].value;
-        } else {
-            value = jinja_getitem(j, items->v[i], jv_int(1));
-            key = jinja_getitem(j, items->v[i], jv_int(0));
-        }
-        jinja_put_bytes(j, "&", i > 0);
-        put_url(j, key, true);
-        jinja_put_bytes(j, "=", 1);
-        put_url(j, value, true);
-    }
-    return jv_string(jinja_take(j, start));
-}
-
 /* ---- JSON ---- */
 
 static struct jvalue filter_tojson(const struct jargs *c)
@@ -295,11 +220,12 @@ static struct jvalue filter_tojson(const struct jargs *c)
 
 /* ---- numbers ---- */
 
-/* int('  12_000 ', base); false: not one. */
-static bool parse_int(const struct jstring *s, int64_t base, int64_t *out)
+/* int('  12_000 ', base); false: not one. One that has no room in 64 bits fails. */
+static bool parse_int(struct jinja *j, const struct jstring *s, int64_t base, int64_t *out)
 {
     struct span t = jinja_strip(jstring_span(s), NULL, true, true);
     bool negative = t.n > 0 && t.p[0] == '-';
+    bool over = false;
     uint64_t v = 0;
     if (t.n > 0 && (t.p[0] == '-' || t.p[0] == '+'))
         t = span_of(t.p + 1, t.n - 1);
@@ -319,13 +245,42 @@ static bool parse_int(const struct jstring *s, int64_t base, int64_t *out)
             digit_before = false;
             continue;
         }
-        if (d >= base || v > ((uint64_t)INT64_MAX - (uint64_t)d) / (uint64_t)base)
+        if (d >= base)
             return false;
+        over = over || v > ((uint64_t)INT64_MAX - (uint64_t)d) / (uint64_t)base;
         v = v * (uint64_t)base + (uint64_t)d;
         digit_before = true;
     }
+    if (digit_before && over) {
+        jinja_fail(j, ERR_FORMAT, "int: '%.*s' does not fit in 64 bits", SPAN_FMT(t));
+        return false;
+    }
     *out = negative ? -(int64_t)v : (int64_t)v;
     return digit_before;
+}
+
+/* float('-Infinity') */
+static bool parse_special(struct span t, double *out)
+{
+    static const struct {
+        const char *name;
+        double value;
+    } names[] = {{"inf", INFINITY}, {"infinity", INFINITY}, {"nan", NAN}};
+    bool negative = t.n > 0 && t.p[0] == '-';
+    if (negative)
+        t = span_of(t.p + 1, t.n - 1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (t.n != strlen(names[i].name))
+            continue;
+        size_t same = 0;
+        while (same < t.n && (t.p[same] | 0x20) == names[i].name[same])
+            same++;
+        if (same == t.n) {
+            *out = negative ? -names[i].value : names[i].value;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool parse_float(const struct jstring *s, double *out)
@@ -333,13 +288,17 @@ static bool parse_float(const struct jstring *s, double *out)
     struct span t = jinja_strip(jstring_span(s), NULL, true, true);
     if (t.n > 0 && t.p[0] == '+')
         t = span_of(t.p + 1, t.n - 1);
-    return num_parse_f64(t, out);
+    return num_parse_f64(t, out) || parse_special(t, out);
 }
 
-static bool truncated(double d, int64_t *out)
+static bool truncated(struct jinja *j, double d, int64_t *out)
 {
-    if (!(d >= -9223372036854775808.0 && d < 9223372036854775808.0))
+    if (isnan(d) || isinf(d))
         return false;
+    if (!(d >= -9223372036854775808.0 && d < 9223372036854775808.0)) {
+        jinja_fail(j, ERR_FORMAT, "int: %g does not fit in 64 bits", d);
+        return false;
+    }
     *out = (int64_t)d;
     return true;
 }
@@ -357,11 +316,11 @@ static struct jvalue filter_int(const struct jargs *c)
     if (jv_is_int(c->self))
         return jv_int(jv_to_int(c->self));
     if (c->self.kind == J_FLOAT)
-        return truncated(c->self.real, &i) ? jv_int(i) : otherwise;
+        return truncated(c->j, c->self.real, &i) ? jv_int(i) : otherwise;
     if (c->self.kind != J_STRING)
         return otherwise;
-    if (parse_int(c->self.string, base, &i) ||
-        (parse_float(c->self.string, &d) && truncated(d, &i)))
+    if (parse_int(c->j, c->self.string, base, &i) ||
+        (!c->j->rc && parse_float(c->self.string, &d) && truncated(c->j, d, &i)))
         return jv_int(i);
     return otherwise;
 }
@@ -435,6 +394,13 @@ static struct jvalue filter_round(const struct jargs *c)
 
 static struct jvalue filter_format(const struct jargs *c)
 {
+    struct jdict *named = jinja_dict(c->j);
+    if (c->call->n > 0 && c->call->n_keywords > 0)
+        return jinja_fail(c->j, ERR_FORMAT, "format: arguments with and without names");
+    for (size_t i = 0; i < c->call->n_keywords && !c->j->rc; i++)
+        jinja_dict_set_str(c->j, named, c->call->keywords[i].name, c->call->keywords[i].value);
+    if (c->call->n_keywords > 0)
+        return jinja_percent(c->j, self_string(c), jv_dict(named));
     struct jlist *args = jinja_list(c->j, c->call->n);
     for (size_t i = 0; i < c->call->n; i++)
         jinja_push(c->j, args, c->call->v[i]);
@@ -448,15 +414,11 @@ static const struct jbuiltin rows[] = {
     {"title", "", 0, filter_title, 0},
     {"trim", "chars", 0, filter_trim, 0},
     {"string", "", 0, filter_string, 0},
-    {"safe", "", 0, filter_string, 0}, /* nothing is escaped by itself, so nothing to be spared */
     {"replace", "old new count", 2, filter_replace, 0},
     {"indent", "width first blank", 0, filter_indent, 0},
     {"center", "width", 0, filter_center, 0},
     {"truncate", "length killwords end leeway", 0, filter_truncate, 0},
     {"wordcount", "", 0, filter_wordcount, 0},
-    {"escape", "", 0, filter_escape, 0},
-    {"e", "", 0, filter_escape, 0},
-    {"urlencode", "", 0, filter_urlencode, 0},
     {"tojson", "ensure_ascii indent separators sort_keys", 0, filter_tojson, 0},
     {"int", "default base", 0, filter_int, 0},
     {"float", "default", 0, filter_float, 0},

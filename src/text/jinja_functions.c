@@ -294,13 +294,36 @@ static struct jvalue loop_property(const struct jloop *loop, struct span name)
     return jv_absent();
 }
 
+static struct jvalue macro_property(struct jinja *j, const struct jmacro *m, struct span name)
+{
+    if (span_is(name, "name"))
+        return m->node->kind == JN_MACRO ? jv_string(&j->t->symbols[m->node->symbol].name)
+                                         : jv_none();
+    if (span_is(name, "catch_kwargs"))
+        return jv_bool(m->node->op & 1 << JSYMBOL_KWARGS);
+    if (span_is(name, "catch_varargs"))
+        return jv_bool(m->node->op & 1 << JSYMBOL_VARARGS);
+    if (span_is(name, "caller"))
+        return jv_bool(m->node->op & 1 << JSYMBOL_CALLER);
+    if (!span_is(name, "arguments"))
+        return jv_absent();
+    struct jlist *l = jinja_list(j, 0);
+    for (const struct jnode *p = m->node->a; p && jinja_steps(j, 1); p = p->next)
+        jinja_push(j, l, jv_string(&j->t->symbols[p->symbol].name));
+    return jv_sequence(J_TUPLE, l);
+}
+
 struct jvalue jinja_property(struct jinja *j, struct jvalue object, struct span name)
 {
     if (object.kind == J_LOOP)
         return loop_property(object.loop, name);
+    if (object.kind == J_TUPLE && object.list->group && span_is(name, "grouper"))
+        return object.list->v[0];
+    if (object.kind == J_TUPLE && object.list->group && span_is(name, "list"))
+        return object.list->v[1];
+    if (object.kind == J_MACRO)
+        return macro_property(j, object.macro, name);
     if (object.kind == J_CYCLER && span_is(name, "current"))
         return object.cycler->items->v[object.cycler->at];
-    if (object.kind == J_MACRO && span_is(name, "name") && object.macro->node->kind == JN_MACRO)
-        return jv_string(&j->t->symbols[object.macro->node->symbol].name);
     return jv_absent();
 }

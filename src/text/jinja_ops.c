@@ -39,6 +39,15 @@ static struct jvalue add_strings(struct jinja *j, const struct jstring *a, const
     return jv_string(s);
 }
 
+static struct jvalue add_markup(struct jinja *j, struct jvalue a, struct jvalue b)
+{
+    a = a.markup ? a : jinja_escaped(j, a.string);
+    b = b.markup ? b : jinja_escaped(j, b.string);
+    struct jvalue v = add_strings(j, a.string, b.string);
+    v.markup = v.kind == J_STRING;
+    return v;
+}
+
 static struct jvalue add_lists(struct jinja *j, enum jkind kind, const struct jlist *a,
                                const struct jlist *b)
 {
@@ -161,6 +170,8 @@ struct jvalue jinja_binary(struct jinja *j, enum jop op, struct jvalue a, struct
     if (op == JOP_MOD && a.kind == J_STRING)
         return jinja_percent(j, a.string, b);
     if (op == JOP_ADD && a.kind == b.kind) {
+        if (a.kind == J_STRING && (a.markup || b.markup))
+            return add_markup(j, a, b);
         if (a.kind == J_STRING)
             return add_strings(j, a.string, b.string);
         if (a.kind == J_LIST || a.kind == J_TUPLE)

@@ -64,6 +64,12 @@ bool jparse_skip_name(struct jparser *p, const char *name)
     return true;
 }
 
+void jparse_skip_name_of(struct jparser *p, struct span name)
+{
+    if (p->now.kind == JT_NAME && span_eq(p->now.text, name))
+        jparse_next(p);
+}
+
 void jparse_expect(struct jparser *p, enum jtoken_kind kind)
 {
     if (!jparse_skip(p, kind))
@@ -165,8 +171,7 @@ static struct jnode *parse_for(struct jparser *p, struct jnode *n)
     n->b = jparse_tuple(p, JTUPLE_NO_COND, false);
     if (jparse_skip_name(p, "if"))
         n->c = jparse_expression(p);
-    if (jparse_is_name(p, "recursive"))
-        jparse_fail(p, ERR_UNSUPPORTED, "recursive loops are not supported");
+    n->op = jparse_skip_name(p, "recursive");
     p->loops++;
     n->body = parse_statements(p, ends);
     p->loops--;
@@ -314,6 +319,39 @@ static struct jnode *parse_generation(struct jparser *p, struct jnode *n)
     return jparse_finish(p, n);
 }
 
+/* A template that is extended by none: a block is its default, in the place where it stands. */
+static struct jnode *parse_named_block(struct jparser *p, struct jnode *n)
+{
+    struct span name = p->now.text;
+    n->symbol = jparse_symbol(p, name);
+    jparse_expect(p, JT_NAME);
+    for (const struct jnode *other = p->blocks; other && !p->rc; other = other->a)
+        if (other->symbol == n->symbol)
+            jparse_fail(p, ERR_FORMAT, "block '%.*s' is there twice", SPAN_FMT(name));
+    n->op = jparse_skip_name(p, "scoped");
+    if (jparse_is_name(p, "required"))
+        jparse_fail(p, ERR_UNSUPPORTED, "block '%.*s' must come from another template",
+                    SPAN_FMT(name));
+    n->body = parse_function_body(p, "endblock");
+    jparse_skip_name_of(p, name);
+    n = jparse_finish(p, n);
+    if (!p->rc && ++p->n_blocks > JINJA_BLOCKS_MAX)
+        jparse_fail(p, ERR_LIMIT, "more than %d blocks", JINJA_BLOCKS_MAX);
+    n->a = p->blocks;
+    p->blocks = p->rc ? NULL : n;
+    return n;
+}
+
+/* Nothing is escaped by itself, and nothing needs to be told so. */
+static struct jnode *parse_autoescape(struct jparser *p, struct jnode *n)
+{
+    struct jnode *on = jparse_expression(p);
+    if (!p->rc && (on->kind != JN_CONST || jinja_truth(on->value)))
+        jparse_fail(p, ERR_UNSUPPORTED, "autoescape is not supported, except for false");
+    n->body = parse_block(p, "endautoescape");
+    return jparse_finish(p, n);
+}
+
 static struct jnode *parse_jump(struct jparser *p, struct jnode *n)
 {
     if (p->loops == 0)
@@ -341,6 +379,8 @@ static const struct {
     {"filter", JN_FILTER_BLOCK, parse_filter_block},
     {"with", JN_WITH, parse_with},
     {"generation", JN_SCOPE, parse_generation},
+    {"block", JN_BLOCK, parse_named_block},
+    {"autoescape", JN_SCOPE, parse_autoescape},
     {"break", JN_BREAK, parse_jump},
     {"continue", JN_CONTINUE, parse_jump},
     {"print", JN_PRINT, parse_print},

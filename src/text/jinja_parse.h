@@ -15,8 +15,10 @@ struct jparser {
     int rc;
     struct err *e;
     int depth;
-    uint8_t named; /* bits 1 << JSYMBOL_…: special names met in this macro */
-    int loops;     /* how many loops break and continue could be in */
+    uint8_t named;        /* bits 1 << JSYMBOL_…: special names met in this macro */
+    int loops;            /* how many loops break and continue could be in */
+    struct jnode *blocks; /* the last JN_BLOCK, and by a those before it */
+    int n_blocks;
     struct jnode dummy;
 };
 
@@ -32,6 +34,8 @@ void jparse_next(struct jparser *p);
 bool jparse_is_name(const struct jparser *p, const char *name);
 bool jparse_skip(struct jparser *p, enum jtoken_kind kind);
 bool jparse_skip_name(struct jparser *p, const char *name);
+/* Steps over the name, if it stands here. */
+void jparse_skip_name_of(struct jparser *p, struct span name);
 void jparse_expect(struct jparser *p, enum jtoken_kind kind);
 /* Each true is followed by a p->depth--. */
 bool jparse_deeper(struct jparser *p);

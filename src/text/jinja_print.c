@@ -254,7 +254,9 @@ void jinja_put_repr(struct jinja *j, struct jvalue v)
 {
     switch (v.kind) {
     case J_STRING:
+        put(j, v.markup ? "Markup(" : "");
         put_repr_string(j, v.string);
+        put(j, v.markup ? ")" : "");
         break;
     case J_UNDEFINED:
         put(j, "Undefined");

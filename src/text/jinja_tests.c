@@ -10,6 +10,11 @@ static struct jvalue test_kind(const struct jargs *c)
     return jv_bool(c->builtin->variant >> c->self.kind & 1);
 }
 
+static struct jvalue test_escaped(const struct jargs *c)
+{
+    return jv_bool(c->self.kind == J_STRING && c->self.markup);
+}
+
 static struct jvalue test_defined(const struct jargs *c)
 {
     return jv_bool(c->self.kind != J_UNDEFINED);
@@ -101,6 +106,7 @@ static const struct jbuiltin rows[] = {
     {"sequence", "", 0, test_kind, SEQUENCE},
     {"string", "", 0, test_kind, KIND(J_STRING)},
     {"undefined", "", 0, test_kind, KIND(J_UNDEFINED)},
+    {"escaped", "", 0, test_escaped, 0},
     {"defined", "", 0, test_defined, 0},
     {"true", "", 0, test_bool, true},
     {"false", "", 0, test_bool, false},

@@ -42,7 +42,9 @@ struct jstring {
 
 struct jvalue {
     enum jkind kind;
-    enum jkind owner; /* J_UNDEFINED: kind of the object that lacks it; J_UNDEFINED: a variable */
+    /* J_UNDEFINED: kind of the object that lacks it; J_UNDEFINED: a variable */
+    enum jkind owner : 16;
+    bool markup : 1; /* J_STRING: is escaped already, and escapes what it is added to */
     union {
         bool boolean;
         int64_t integer;
@@ -65,6 +67,7 @@ struct jlist {
     size_t n, cap;
     size_t taken;        /* J_ITER: how many have been read */
     const char *printed; /* J_VIEW, J_ITER: the name that Python prints */
+    bool group;          /* J_TUPLE: groupby's, whose items have names */
 };
 
 struct jrange {

@@ -68,6 +68,81 @@ void template_close(struct template **t)
     *t = NULL;
 }
 
+/* ---- picking ---- */
+
+/* Name and text of a list's element; false: it is no such thing. */
+static bool named_template(const struct json *v, struct span *name, struct span *text)
+{
+    const struct json *n = json_get(v, "name"), *t = json_get(v, "template");
+    if (json_type_of(n) != JSON_STRING || json_type_of(t) != JSON_STRING)
+        return false;
+    *name = json_string(n);
+    *text = json_string(t);
+    return true;
+}
+
+struct choice {
+    struct span plain, with_tools; /* p == NULL: none */
+    struct buf names;              /* for the message */
+};
+
+static void offer(struct choice *c, struct span name, struct span text)
+{
+    text.p = text.p ? text.p : (const uint8_t *)"";
+    if (span_is(name, "default"))
+        c->plain = text; /* of two the last, as in Python's dict */
+    else if (span_is(name, "tool_use"))
+        c->with_tools = text;
+    buf_str(&c->names, c->names.n ? ", " : "");
+    buf_span(&c->names, name);
+}
+
+static int gather_templates(struct choice *c, const struct json *v, struct err *e)
+{
+    for (size_t i = 0; json_type_of(v) == JSON_ARRAY && i < json_size(v); i++) {
+        struct span name, text;
+        if (!named_template(json_at(v, i), &name, &text))
+            return err_set(e, ERR_FORMAT,
+                           "chat_template: element %zu: expected {\"name\", \"template\"}", i);
+        offer(c, name, text);
+    }
+    if (json_type_of(v) != JSON_OBJECT)
+        return 0;
+    for (void *it = json_first(v); it; it = json_next(v, it)) {
+        if (json_type_of(json_value(it)) != JSON_STRING)
+            return err_set(e, ERR_FORMAT, "chat_template: '%s': %s, expected a string",
+                           json_key(it), json_type_name(json_type_of(json_value(it))));
+        offer(c, span_str(json_key(it)), json_string(json_value(it)));
+    }
+    return 0;
+}
+
+int template_pick(const struct json *chat_template, bool tools, struct span *source, struct err *e)
+{
+    enum json_type type = json_type_of(chat_template);
+    struct choice c = {.plain = {NULL, 0}};
+    if (type == JSON_STRING) {
+        *source = json_string(chat_template);
+        return 0;
+    }
+    if (type == JSON_NULL || (type == JSON_ARRAY && json_size(chat_template) == 0))
+        return err_set(e, ERR_NOTFOUND, "chat_template: there is none");
+    if (type != JSON_ARRAY && type != JSON_OBJECT)
+        return err_set(e, ERR_FORMAT, "chat_template: %s, expected a string or a list",
+                       json_type_name(type));
+    buf_init(&c.names, 200); /* what does not fit any more is not named */
+    int rc = gather_templates(&c, chat_template, e);
+    if (!rc && tools && c.with_tools.p)
+        *source = c.with_tools;
+    else if (!rc && c.plain.p)
+        *source = c.plain;
+    else if (!rc)
+        rc = err_set(e, ERR_FORMAT, "chat_template: no template named 'default' among: %s",
+                     buf_cstr(&c.names));
+    buf_release(&c.names);
+    return rc;
+}
+
 /* ---- rendering ---- */
 
 static struct jvalue from_json(struct jinja *j, const struct json *v);

@@ -93,7 +93,7 @@ static int nothing(const char *folder, const struct found *f, struct err *e)
                        folder, f->n_safetensors);
     if (f->n_gguf > 1)
         return err_set(e, ERR_NOTFOUND,
-                       "cannot load '%s': %zu .gguf files: name the one that is meant, as "
+                       "cannot load '%s': %zu .gguf models: name the one that is meant, as "
                        "'%s/%s'",
                        folder, f->n_gguf, folder, f->gguf);
     if (f->pickle)

@@ -41,8 +41,9 @@ struct weights {
 
 /* Room for n parts, empty. */
 int weights_make_parts(struct weights *w, size_t n, struct err *e);
-/* n more tensors, zeroed, which belong to p. The pointer is valid until the next call. */
-struct tensor *weights_add_tensors(struct weights *w, struct part *p, size_t n, struct err *e);
+/* n more tensors, zeroed, which belong to p: *out is valid until the next call. */
+int weights_add_tensors(struct weights *w, struct part *p, size_t n, struct tensor **out,
+                        struct err *e);
 /* "FOLDER/NAME" in the arena; NULL without memory. */
 const char *weights_join(struct weights *w, const char *folder, const char *name);
 /* Opens path, a single file of either format, as part p; says what it is if it is no weights. */

@@ -42,7 +42,8 @@ static const struct signature signatures[] = {
      "zeros at its beginning: a download that was interrupted: download it again"},
 };
 
-/* The text of a file that begins as text does, without a byte order mark and blanks. */
+/* The text of a file that begins as text does, without a byte order mark and the
+ * blanks around it. */
 static struct span skip_blanks(struct span s)
 {
     if (s.n >= 3 && memcmp(s.p, "\xef\xbb\xbf", 3) == 0)
@@ -50,7 +51,10 @@ static struct span skip_blanks(struct span s)
     size_t n = 0;
     while (n < s.n && n < 4096 && memchr(" \t\r\n", s.p[n], 4))
         n++;
-    return span_sub(s, n, s.n);
+    s = span_sub(s, n, s.n);
+    while (s.n && memchr(" \t\r\n", s.p[s.n - 1], 4))
+        s.n--;
+    return s;
 }
 
 static bool is_html(struct span s)
@@ -62,6 +66,17 @@ static bool is_html(struct span s)
             return true;
     }
     return false;
+}
+
+/* A short text, as servers answer in place of a file: "Entry not found". */
+static bool is_line(struct span s)
+{
+    if (s.n < 8 || s.n > 200)
+        return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < ' ' || s.p[i] > '~')
+            return false;
+    return true;
 }
 
 /* A pointer file has lines "version …", "oid sha256:…", "size N". Source: git-lfs docs/spec.md. */
@@ -107,8 +122,10 @@ int refuse_known(struct span s, const char *expected, struct err *e)
         return err_set(e, ERR_FORMAT,
                        "the file is an HTML page, not a model: its download gave a web page "
                        "(a login or an error), download it again");
-    if (text.n && (text.p[0] == '{' || text.p[0] == '['))
+    if (text.n && text.p[0] == '{')
         return err_set(e, ERR_FORMAT, "the file is JSON text, not a model: %.*s", SPAN_FMT(text));
+    if (is_line(text))
+        return err_set(e, ERR_FORMAT, "the file is text, not a model: %.*s", SPAN_FMT(text));
     return 0;
 }
 

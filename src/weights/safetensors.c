@@ -12,58 +12,16 @@
 #include "weights/parts.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
     LENGTH_BYTES = 8,
-    /* The reference allows 100 MB. 32 MiB is 128 bytes for each of the tensors that we allow, and
-     * 10 times the largest published; a file that lies about it costs no more than that. */
-    HEADER_BYTES_MAX = 32 << 20,
-    ENTRY_BYTES_MAX = 64 << 10,
-    METADATA_BYTES_MAX = 1 << 20, /* of one value */
-    SHAPE_TEXT = 160,
+    /* The reference allows 100 MB. 16 MiB is 64 bytes for each of the tensors that a whole model
+     * may have; a file that lies costs no more than to read that. */
+    HEADER_BYTES_MAX = 16 << 20,
 };
 
 static const char metadata_key[] = "__metadata__";
-
-/* Where a tensor's bytes lie, to be held against all others. */
-struct place {
-    uint64_t begin, end;
-    struct tensor *tensor;
-};
-
-/* type: the wtype that has the same layout, used where the kernels know it. */
-static const struct {
-    const char *name;
-    uint32_t bits;
-    uint32_t type;
-} dtypes[] = {
-    {"F32", 32, WTYPE_F32},
-    {"F16", 16, WTYPE_F16},
-    {"BF16", 16, WTYPE_BF16},
-    {"F64", 64, 28}, /* ggml's GGML_TYPE_F64 */
-    {"I8", 8, 24},   /* ggml's GGML_TYPE_I8 */
-    {"U8", 8, WEIGHTS_NO_TYPE},
-    {"BOOL", 8, WEIGHTS_NO_TYPE},
-    {"I16", 16, WEIGHTS_NO_TYPE},
-    {"U16", 16, WEIGHTS_NO_TYPE},
-    {"I32", 32, WEIGHTS_NO_TYPE},
-    {"U32", 32, WEIGHTS_NO_TYPE},
-    {"I64", 64, WEIGHTS_NO_TYPE},
-    {"U64", 64, WEIGHTS_NO_TYPE},
-    {"F8_E4M3", 8, WEIGHTS_NO_TYPE},
-    {"F8_E5M2", 8, WEIGHTS_NO_TYPE},
-    {"F8_E8M0", 8, WEIGHTS_NO_TYPE},
-    {"F8_E4M3FNUZ", 8, WEIGHTS_NO_TYPE},
-    {"F8_E5M2FNUZ", 8, WEIGHTS_NO_TYPE},
-    {"F4", 4, WEIGHTS_NO_TYPE},
-    {"F6_E2M3", 6, WEIGHTS_NO_TYPE},
-    {"F6_E3M2", 6, WEIGHTS_NO_TYPE},
-    {"C64", 64, WEIGHTS_NO_TYPE},
-};
-
-enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
 
 /* ---- the frame ---- */
 
@@ -99,26 +57,6 @@ static int find_header(struct safetensors *s, struct span file, struct err *e)
     return 0;
 }
 
-/* The text behind a key's quotes and escapes: *out in the arena. */
-static int read_key(struct span key, struct arena *names, const char **out, struct err *e)
-{
-    struct json *doc = NULL;
-    int code = json_parse(&doc, key, ENTRY_BYTES_MAX, "header: a tensor's name", e);
-    if (code)
-        return code;
-    struct span text = json_string(doc);
-    if (text.n == 0 || text.n > WEIGHTS_NAME_MAX) {
-        code = err_set(e, ERR_FORMAT, "tensor '%.*s': a name of %zu bytes, expected 1 to %d",
-                       SPAN_FMT(text), text.n, WEIGHTS_NAME_MAX);
-    } else {
-        *out = arena_strndup(names, text.p, text.n);
-        if (!*out)
-            code = err_set(e, ERR_NOMEM, "no memory for the names of tensors");
-    }
-    json_close(&doc);
-    return code;
-}
-
 /* Escapes could hide the key, but the reference does not write any in it. */
 static bool is_metadata(struct span key)
 {
@@ -129,19 +67,19 @@ static int check_metadata(struct span text, struct err *e)
 {
     struct json_walk w;
     struct span key, value;
+    struct buf b;
+    buf_init(&b, HEADER_BYTES_MAX);
     int code = json_walk_init(&w, text, JSON_OBJECT, metadata_key, e);
     while (!code && (code = json_walk_next(&w, &key, &value, e)) > 0) {
-        const struct span both[] = {key, value};
-        code = 0;
-        for (size_t i = 0; i < 2 && !code; i++) {
-            struct json *doc = NULL;
-            code = value.p[0] == '"'
-                       ? json_parse(&doc, both[i], METADATA_BYTES_MAX, metadata_key, e)
-                       : err_set(e, ERR_FORMAT, "%s: key %.*s: expected a string", metadata_key,
-                                 SPAN_FMT(key));
-            json_close(&doc);
-        }
+        code = json_unescape(key, &b, metadata_key, e);
+        if (!code && value.p[0] != '"')
+            code = err_set(e, ERR_FORMAT, "%s: key %.*s: %.*s, expected a string", metadata_key,
+                           SPAN_FMT(key), SPAN_FMT(value));
+        if (!code)
+            code = json_unescape(value, &b, metadata_key, e);
+        buf_clear(&b);
     }
+    buf_release(&b);
     return code;
 }
 
@@ -171,162 +109,48 @@ int safetensors_open(struct safetensors *s, struct span file, struct err *e)
     return code;
 }
 
-/* ---- one tensor ---- */
+/* ---- the tensors ---- */
 
-static int read_size(const struct json *v, const char *field, uint64_t *out, struct err *e)
+/* The text behind a key's quotes and escapes: *out in the arena. scratch: a buffer to use. */
+static int read_name(struct span key, struct arena *names, struct buf *scratch, const char **out,
+                     struct err *e)
 {
-    if (json_type_of(v) != JSON_INT)
-        return err_set(e, ERR_FORMAT, "%s: %s, expected an integer", field,
-                       json_type_of(v) == JSON_REAL ? "a number with a point or an exponent"
-                                                    : json_type_name(json_type_of(v)));
-    if (json_int(v) < 0)
-        return err_set(e, ERR_FORMAT, "%s: %" PRId64 ", expected 0 or more", field, json_int(v));
-    *out = (uint64_t)json_int(v);
-    return 0;
+    buf_clear(scratch);
+    int code = json_unescape(key, scratch, "header: a tensor's name", e);
+    if (code)
+        return code;
+    struct span text = buf_view(scratch);
+    if (text.n == 0 || text.n > WEIGHTS_NAME_MAX)
+        return err_set(e, ERR_FORMAT, "tensor '%.*s': a name of %zu bytes, expected 1 to %d",
+                       SPAN_FMT(text), text.n, WEIGHTS_NAME_MAX);
+    if (memchr(text.p, 0, text.n))
+        return err_set(e, ERR_FORMAT, "tensor '%.*s': a name with \\u0000, expected text",
+                       SPAN_FMT(text));
+    *out = arena_strndup(names, text.p, text.n);
+    return *out ? 0 : err_set(e, ERR_NOMEM, "no memory for the names of tensors");
 }
 
-static int read_dtype(const struct json *v, size_t *out, struct err *e)
+static int read_tensors(const struct safetensors *s, struct arena *names, struct tensor *tensors,
+                        struct place *places, struct err *e)
 {
-    struct buf known;
-    if (json_type_of(v) != JSON_STRING)
-        return err_set(e, ERR_FORMAT, "dtype: %s, expected a string",
-                       v ? json_type_name(json_type_of(v)) : "is missing");
-    for (size_t i = 0; i < N_DTYPES; i++)
-        if (span_is(json_string(v), dtypes[i].name)) {
-            *out = i;
-            return 0;
-        }
-    buf_init(&known, 256);
-    for (size_t i = 0; i < N_DTYPES; i++)
-        buf_printf(&known, "%s%s", i ? ", " : "", dtypes[i].name);
-    int code = err_set(e, ERR_FORMAT, "dtype: '%.*s', expected one of %s", SPAN_FMT(json_string(v)),
-                       buf_cstr(&known));
-    buf_release(&known);
-    return code;
-}
-
-/* The dims turned around: dims[0] is the last of the shape. Past GGUF_MAX_DIMS the outer ones are
- * multiplied into the last. *elements: their product. */
-static int read_shape(const struct json *v, struct tensor *t, uint64_t *elements, struct err *e)
-{
-    if (json_type_of(v) != JSON_ARRAY)
-        return err_set(e, ERR_FORMAT, "shape: %s, expected an array",
-                       v ? json_type_name(json_type_of(v)) : "is missing");
-    size_t n = json_size(v);
-    *elements = 1;
-    for (size_t i = 0; i < GGUF_MAX_DIMS; i++)
-        t->dims[i] = 1;
-    /* A 0 makes the product 0 whatever the rest is: the rest must fit all the same. */
-    uint64_t others = 1;
-    bool fits = true;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t dim;
-        int code = read_size(json_at(v, n - 1 - i), "shape", &dim, e);
-        if (code)
-            return code;
-        uint64_t *slot = &t->dims[i < GGUF_MAX_DIMS ? i : GGUF_MAX_DIMS - 1];
-        fits = fits && u64_mul(others, dim ? dim : 1, &others);
-        *slot = fits ? *slot * dim : 0;
-        *elements = dim && fits ? *elements * dim : 0;
-    }
-    if (!fits)
-        return err_set(e, ERR_FORMAT,
-                       "shape: its %zu dimensions overflow: their product is past "
-                       "2^64",
-                       n);
-    t->n_dims = (uint32_t)(n < GGUF_MAX_DIMS ? n : GGUF_MAX_DIMS);
-    return 0;
-}
-
-static int read_offsets(const struct json *v, struct place *p, struct err *e)
-{
-    if (json_type_of(v) != JSON_ARRAY || json_size(v) != 2)
-        return err_set(e, ERR_FORMAT, "data_offsets: %s, expected an array of 2",
-                       !v                              ? "is missing"
-                       : json_type_of(v) == JSON_ARRAY ? "of another length"
-                                                       : json_type_name(json_type_of(v)));
-    int code = read_size(json_at(v, 0), "data_offsets", &p->begin, e);
-    if (!code)
-        code = read_size(json_at(v, 1), "data_offsets", &p->end, e);
-    if (!code && p->begin > p->end)
-        code = err_set(e, ERR_FORMAT,
-                       "data_offsets: [%" PRIu64 ", %" PRIu64 "], expected the begin before the "
-                       "end",
-                       p->begin, p->end);
-    return code;
-}
-
-/* "[1000, 1000]", cut where it is too long. */
-static void shape_text(const struct json *shape, char out[SHAPE_TEXT])
-{
+    struct json_walk w;
+    struct span key, value;
+    struct buf scratch;
     size_t n = 0;
-    for (size_t i = 0; i < json_size(shape) && n + 32 < SHAPE_TEXT; i++)
-        n += (size_t)snprintf(out + n, SHAPE_TEXT - n, "%s%" PRId64, i ? ", " : "[",
-                              json_int(json_at(shape, i)));
-    snprintf(out + n, SHAPE_TEXT - n, "%s", n == 0 ? "[]" : n + 32 < SHAPE_TEXT ? "]" : ", …]");
+    buf_init(&scratch, HEADER_BYTES_MAX);
+    int code = json_walk_init(&w, s->header, JSON_OBJECT, "header", e);
+    while (!code && (code = json_walk_next(&w, &key, &value, e)) > 0) {
+        code = 0;
+        if (is_metadata(key))
+            continue;
+        code = read_name(key, names, &scratch, &tensors[n].name, e);
+        if (!code && (code = safetensors_read_entry(value, &tensors[n], &places[n], e)))
+            err_wrap(e, code, "tensor '%s'", tensors[n].name);
+        n++;
+    }
+    buf_release(&scratch);
+    return code;
 }
-
-static int check_bytes(const struct json *shape, size_t dtype, uint64_t elements,
-                       const struct place *p, struct err *e)
-{
-    uint64_t bits;
-    char text[SHAPE_TEXT];
-    shape_text(shape, text);
-    if (!u64_mul(elements, dtypes[dtype].bits, &bits))
-        return err_set(e, ERR_FORMAT, "shape: %s of %s overflows", text, dtypes[dtype].name);
-    if (bits % 8)
-        return err_set(e, ERR_FORMAT, "shape: %s of %s does not fill its last byte", text,
-                       dtypes[dtype].name);
-    if (p->end - p->begin != bits / 8)
-        return err_set(e, ERR_FORMAT,
-                       "shape: %s of %s needs %" PRIu64 " bytes, data_offsets [%" PRIu64
-                       ", %" PRIu64 "] give %" PRIu64,
-                       text, dtypes[dtype].name, bits / 8, p->begin, p->end, p->end - p->begin);
-    return 0;
-}
-
-static int read_entry(const struct json *doc, struct tensor *t, struct place *p, struct err *e)
-{
-    size_t dtype = 0;
-    uint64_t elements = 0;
-    if (json_type_of(doc) != JSON_OBJECT)
-        return err_set(e, ERR_FORMAT, "%s, expected an object", json_type_name(json_type_of(doc)));
-    int code = read_dtype(json_get(doc, "dtype"), &dtype, e);
-    if (!code)
-        code = read_shape(json_get(doc, "shape"), t, &elements, e);
-    if (!code)
-        code = read_offsets(json_get(doc, "data_offsets"), p, e);
-    if (!code)
-        code = check_bytes(json_get(doc, "shape"), dtype, elements, p, e);
-    if (code)
-        return code;
-    const struct wtype_info *info =
-        json_size(json_get(doc, "shape")) > GGUF_MAX_DIMS ? NULL : wtype_info(dtypes[dtype].type);
-    t->type = info ? dtypes[dtype].type : WEIGHTS_NO_TYPE;
-    t->row_bytes = (size_t)(t->dims[0] * dtypes[dtype].bits / 8);
-    t->data.n = (size_t)(p->end - p->begin);
-    p->tensor = t;
-    return 0;
-}
-
-static int read_tensor(struct span key, struct span value, struct arena *names, struct tensor *t,
-                       struct place *p, struct err *e)
-{
-    struct json *doc = NULL;
-    int code = read_key(key, names, &t->name, e);
-    if (code)
-        return code;
-    char what[WEIGHTS_NAME_MAX + 16];
-    snprintf(what, sizeof what, "tensor '%s'", t->name);
-    code = json_parse(&doc, value, ENTRY_BYTES_MAX, what, e);
-    if (code)
-        return code;
-    code = read_entry(doc, t, p, e);
-    json_close(&doc);
-    return code ? err_wrap(e, code, "%s", what) : 0;
-}
-
-/* ---- all of them ---- */
 
 static int compare_places(const void *a, const void *b)
 {
@@ -353,9 +177,11 @@ static int check_names(struct place *places, size_t n, struct err *e)
 }
 
 /* Sorted by where they begin, each begins where the one before it ends. */
-static int check_cover(const struct place *places, size_t n, uint64_t data_bytes, struct err *e)
+static int check_cover(struct place *places, size_t n, uint64_t data_bytes, struct err *e)
 {
     uint64_t at = 0;
+    if (n)
+        qsort(places, n, sizeof *places, compare_places);
     for (size_t i = 0; i < n; i++) {
         const struct place *p = &places[i];
         if (p->begin < at)
@@ -386,24 +212,13 @@ static int check_cover(const struct place *places, size_t n, uint64_t data_bytes
 int safetensors_read(const struct safetensors *s, struct arena *names, struct tensor *tensors,
                      struct err *e)
 {
-    struct json_walk w;
-    struct span key, value;
-    size_t n = 0;
-    struct place *places = calloc(s->n_tensors + 1, sizeof *places);
+    size_t n = s->n_tensors;
+    struct place *places = calloc(n + 1, sizeof *places);
     if (!places)
-        return err_set(e, ERR_NOMEM, "no memory for %zu tensors", s->n_tensors);
-    int code = json_walk_init(&w, s->header, JSON_OBJECT, "header", e);
-    while (!code && (code = json_walk_next(&w, &key, &value, e)) > 0) {
-        code = 0;
-        if (!is_metadata(key)) {
-            code = read_tensor(key, value, names, &tensors[n], &places[n], e);
-            n++;
-        }
-    }
+        return err_set(e, ERR_NOMEM, "no memory for %zu tensors", n);
+    int code = read_tensors(s, names, tensors, places, e);
     if (!code)
         code = check_names(places, n, e);
-    if (!code && n)
-        qsort(places, n, sizeof *places, compare_places);
     if (!code)
         code = check_cover(places, n, s->data.n, e);
     for (size_t i = 0; i < n && !code; i++)

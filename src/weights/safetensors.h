@@ -11,6 +11,12 @@ struct safetensors {
     size_t n_tensors;
 };
 
+/* Where a tensor's bytes lie, counted from the start of the data, to be held against all others. */
+struct place {
+    uint64_t begin, end;
+    struct tensor *tensor;
+};
+
 /* Whether the bytes begin as a safetensors file does: a length that can be, and a brace. */
 bool safetensors_is(struct span file);
 /* Finds the header and the data, and counts the tensors. Nothing is allocated. */
@@ -19,5 +25,7 @@ int safetensors_open(struct safetensors *s, struct span file, struct err *e);
  * promises holds then of this file. */
 int safetensors_read(const struct safetensors *s, struct arena *names, struct tensor *tensors,
                      struct err *e);
+/* safetensors_entry.c: a tensor from its entry's text, but for its name and place in memory. */
+int safetensors_read_entry(struct span text, struct tensor *t, struct place *p, struct err *e);
 
 #endif

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum {
-    INDEX_BYTES_MAX = 32 << 20, /* as for a header: 128 bytes a tensor */
+    INDEX_BYTES_MAX = 32 << 20, /* 128 bytes a tensor */
     FILE_NAME_MAX = 255,        /* of the file systems */
     VALUE_BYTES_MAX = 4 << 10,
     OTHER_BYTES_MAX = 256 << 10, /* "metadata": a few numbers */
@@ -39,23 +39,23 @@ bool shards_is_index(const char *path)
 /* ---- the index ---- */
 
 /* A string of the map as text in the arena, of 1 to max bytes. */
-static int read_text(struct span token, size_t max, const char *what, struct arena *a,
+static int read_text(struct span quoted, size_t max, const char *what, struct arena *a,
                      const char **out, struct err *e)
 {
-    struct json *doc = NULL;
-    int code = json_parse(&doc, token, VALUE_BYTES_MAX, what, e);
+    struct buf b;
+    buf_init(&b, VALUE_BYTES_MAX);
+    int code = quoted.p[0] == '"'
+                   ? json_unescape(quoted, &b, what, e)
+                   : err_set(e, ERR_FORMAT, "%s: %.*s, expected a string", what, SPAN_FMT(quoted));
     if (code)
-        return code;
-    struct span s = json_string(doc);
-    if (json_type_of(doc) != JSON_STRING)
-        code = err_set(e, ERR_FORMAT, "%s: %s, expected a string", what,
-                       json_type_name(json_type_of(doc)));
-    else if (s.n == 0 || s.n > max)
-        code = err_set(e, ERR_FORMAT, "%s: '%.*s': %zu bytes, expected 1 to %zu", what, SPAN_FMT(s),
-                       s.n, max);
-    else if (!(*out = arena_strndup(a, s.p, s.n)))
+        goto done;
+    if (b.n == 0 || b.n > max || memchr(b.p, 0, b.n))
+        code = err_set(e, ERR_FORMAT, "%s: '%.*s': expected 1 to %zu bytes of text", what,
+                       SPAN_FMT(buf_view(&b)), max);
+    else if (!(*out = arena_strndup(a, b.p, b.n)))
         code = err_set(e, ERR_NOMEM, "no memory for the index");
-    json_close(&doc);
+done:
+    buf_release(&b);
     return code;
 }
 
@@ -259,7 +259,10 @@ int shards_open(struct weights *w, const char *path, struct err *e)
         code = file_map(&file, path, e);
     if (code)
         return code;
-    code = read_index(&m, file.bytes, &w->arena, e);
+    if (file.bytes.n && file.bytes.p[0] != '{')
+        code = refuse_known(file.bytes, "a JSON index", e);
+    if (!code)
+        code = read_index(&m, file.bytes, &w->arena, e);
     if (!code)
         code = sort_map(&m, &n_files, e);
     if (!code)

@@ -72,9 +72,9 @@ static int check_there(const struct weights *w, size_t n, struct err *e)
     if (missing == 0)
         return 0;
     return err_set(e, ERR_NOTFOUND,
-                   "cannot load '%s': %zu of the model's %zu parts missing, '%s' first: download "
-                   "the rest into the same folder",
-                   w->path, missing, n, first);
+                   "cannot load '%s': %zu of the model's %zu parts %s missing, '%s' first: "
+                   "download the rest into the same folder",
+                   w->path, missing, n, missing == 1 ? "is" : "are", first);
 }
 
 /* split.no and split.count of part i say what its name says. */
@@ -132,8 +132,9 @@ int split_open(struct weights *w, const char *path, struct err *e)
         struct part *p = &w->parts[i];
         code = weights_open_part(w, p, p->path, e);
         if (!code && !p->gguf)
-            code = err_set(e, ERR_FORMAT, "cannot load '%s': expected GGUF, as its name says",
-                           p->path);
+            code =
+                err_set(e, ERR_FORMAT,
+                        "cannot load '%s': safetensors, expected GGUF as the name says", p->path);
         if (!code)
             code = check_keys(p, i, name.count, e);
     }
@@ -142,15 +143,17 @@ int split_open(struct weights *w, const char *path, struct err *e)
 
 int split_check_whole(const struct part *p, struct err *e)
 {
-    uint64_t count = 0;
+    uint64_t count = 0, no = 0;
     int code = p->gguf ? gguf_u64(p->gguf, "split.count", 0, UINT64_MAX, &count, e) : 0;
+    if (!code && count > 1)
+        code = gguf_u64(p->gguf, "split.no", 0, UINT64_MAX - 1, &no, e);
     if (code && code != ERR_NOTFOUND)
         return err_wrap(e, code, "cannot load '%s'", p->path);
     if (count <= 1)
         return 0;
     return err_set(e, ERR_FORMAT,
                    "cannot load '%s': one of %" PRIu64 " parts (key 'split.count'), expected a "
-                   "name that ends in -00001-of-%05" PRIu64
-                   ".gguf: give the parts their names back",
-                   p->path, count, count);
+                   "name that ends in -%05" PRIu64 "-of-%05" PRIu64 ".gguf, beside the others: "
+                   "give the parts their names back",
+                   p->path, count, no + 1, count);
 }

@@ -25,25 +25,23 @@ int weights_make_parts(struct weights *w, size_t n, struct err *e)
     return 0;
 }
 
-struct tensor *weights_add_tensors(struct weights *w, struct part *p, size_t n, struct err *e)
+int weights_add_tensors(struct weights *w, struct part *p, size_t n, struct tensor **out,
+                        struct err *e)
 {
-    if (n > WEIGHTS_TENSORS_MAX - w->n_tensors) {
-        err_set(e, ERR_LIMIT, "more than %d tensors", WEIGHTS_TENSORS_MAX);
-        return NULL;
-    }
+    if (n > WEIGHTS_TENSORS_MAX - w->n_tensors)
+        return err_set(e, ERR_LIMIT, "more than %d tensors", WEIGHTS_TENSORS_MAX);
     size_t all = w->n_tensors + n;
     struct tensor *t = realloc(w->tensors, (all + 1) * sizeof *t);
-    if (!t) {
-        err_set(e, ERR_NOMEM, "no memory for %zu tensors", all);
-        return NULL;
-    }
+    if (!t)
+        return err_set(e, ERR_NOMEM, "no memory for %zu tensors", all);
     w->tensors = t;
     t += w->n_tensors;
     memset(t, 0, n * sizeof *t);
     p->first = w->n_tensors;
     p->n = n;
     w->n_tensors = all;
-    return t;
+    *out = t;
+    return 0;
 }
 
 const char *weights_join(struct weights *w, const char *folder, const char *name)
@@ -62,9 +60,10 @@ static int read_gguf(struct weights *w, struct part *p, struct err *e)
     if (code)
         return code;
     size_t n = gguf_tensor_count(p->gguf);
-    struct tensor *t = weights_add_tensors(w, p, n, e);
-    if (!t)
-        return err_wrap(e, ERR_LIMIT, "cannot load '%s'", p->path);
+    struct tensor *t;
+    code = weights_add_tensors(w, p, n, &t, e);
+    if (code)
+        return err_wrap(e, code, "cannot load '%s'", p->path);
     for (size_t i = 0; i < n; i++)
         t[i] = *gguf_tensor_at(p->gguf, i);
     w->file_bytes += gguf_file_bytes(p->gguf);
@@ -77,9 +76,10 @@ static int read_safetensors(struct weights *w, struct part *p, struct err *e)
     int code = safetensors_open(&s, p->map.bytes, e);
     if (code)
         return code;
-    struct tensor *t = weights_add_tensors(w, p, s.n_tensors, e);
-    if (!t)
-        return ERR_LIMIT;
+    struct tensor *t;
+    code = weights_add_tensors(w, p, s.n_tensors, &t, e);
+    if (code)
+        return code;
     w->file_bytes += p->map.bytes.n;
     return safetensors_read(&s, &w->arena, t, e);
 }

@@ -239,9 +239,9 @@ void bench_table(const struct kernels *t)
     uint8_t *w = allocate(bytes);
     float *x = allocate(COLUMNS_MAX * K * sizeof *x);
     struct q8_block *q = allocate(COLUMNS_MAX * (K / 32) * sizeof *q);
-    /* Rows from memory: at least 816 bytes each (Q4_0). Rows from the cache times columns: fewer.
+    /* Rows from memory: at least 324 bytes each (TQ1_0). Rows from the cache times columns: fewer.
      */
-    float *out = allocate(bytes / 800 * sizeof *out);
+    float *out = allocate(bytes / 324 * sizeof *out);
     struct job j = {.w = w, .x = x, .q = q, .out = out};
 
     fill_floats(&rng, FILL_PLAIN, x, COLUMNS_MAX * K);

@@ -322,6 +322,59 @@ static void test_too_long(void **state)
     free(source);
 }
 
+static const struct {
+    const char *value;
+    bool tools;
+    const char *source, *error; /* one of them */
+} picks[] = {
+    {"\"t\"", false, "t", NULL},
+    {"\"t\"", true, "t", NULL},
+    {"\"\"", true, "", NULL},
+    {"[{\"name\":\"default\",\"template\":\"d\"},{\"name\":\"tool_use\",\"template\":\"t\"}]",
+     false, "d", NULL},
+    {"[{\"name\":\"default\",\"template\":\"d\"},{\"name\":\"tool_use\",\"template\":\"t\"}]", true,
+     "t", NULL},
+    {"[{\"name\":\"rag\",\"template\":\"r\"},{\"name\":\"default\",\"template\":\"d\"}]", true, "d",
+     NULL},
+    {"[{\"name\":\"default\",\"template\":\"1\"},{\"name\":\"default\",\"template\":\"2\"}]", false,
+     "2", NULL},
+    {"{\"tool_use\":\"t\",\"default\":\"d\"}", true, "t", NULL},
+    {"[{\"name\":\"tool_use\",\"template\":\"t\"}]", true, "t", NULL},
+    {"[{\"name\":\"tool_use\",\"template\":\"t\"},{\"name\":\"rag\",\"template\":\"r\"}]", false,
+     NULL, "chat_template: no template named 'default' among: tool_use, rag"},
+    {"null", false, NULL, "chat_template: there is none"},
+    {"[]", false, NULL, "chat_template: there is none"},
+    {"7", false, NULL, "chat_template: an integer, expected a string or a list"},
+    {"[\"t\"]", false, NULL, "chat_template: element 0: expected {\"name\", \"template\"}"},
+    {"[{\"name\":\"default\"}]", false, NULL, "element 0"},
+    {"{\"default\":[]}", false, NULL, "chat_template: 'default': an array, expected a string"},
+};
+
+static void test_pick(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof picks / sizeof *picks; i++) {
+        struct json *doc = NULL;
+        struct err e = {""};
+        struct span source = {NULL, 0};
+        assert_int_equal(json_parse(&doc, span_str(picks[i].value), 1000, "value", &e), 0);
+        int rc = template_pick(doc, picks[i].tools, &source, &e);
+        if (picks[i].source) {
+            assert_int_equal(rc, 0);
+            assert_non_null(source.p);
+            assert_true(span_is(source, picks[i].source));
+        } else {
+            assert_true(rc == ERR_FORMAT || rc == ERR_NOTFOUND);
+            assert_null(source.p);
+            if (!strstr(e.text, picks[i].error))
+                fail_msg("'%s' lacks '%s'", e.text, picks[i].error);
+        }
+        json_close(&doc);
+    }
+    struct span none;
+    assert_int_equal(template_pick(NULL, false, &none, NULL), ERR_NOTFOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_dates),    cmocka_unit_test(test_odd_bytes),
         cmocka_unit_test(test_errors),   cmocka_unit_test(test_harm),
         cmocka_unit_test(test_repeated), cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_pick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,13 +356,18 @@ static void test_wrong_structure(void **state)
         {wrong_zero_dim, "tensor 't': dimension 1 is 0, expected at least 1"},
         {wrong_block, "tensor 't': rows of 33 elements, expected a multiple of 32 for Q4_0"},
         {wrong_size, "tensor 't': its size overflows"},
-        {wrong_offset, "tensor 't': offset 18446744073709551584 is past the end"},
+        {wrong_offset,
+         "tensor 't': needs 16 bytes at offset 18446744073709551584, the file's data has 64 of "
+         "18446744073709551600: it is cut off"},
         {wrong_offset_alignment, "tensor 't': offset 16, expected a multiple of 32"},
-        {wrong_end, "tensor 't': needs 64 bytes at offset 32, the file's data has 64"},
+        {wrong_end,
+         "tensor 't': needs 64 bytes at offset 32, the file's data has 64 of 96: it is cut off, 32 "
+         "bytes are missing: download it again"},
         {wrong_overlap, "tensor 'two': overlaps tensor 'one'"},
         {wrong_name_twice, "tensor 'one': there twice"},
         {wrong_name_length, "name of tensor 0: 299 bytes, expected 1 to 256"},
-        {wrong_type_known, "tensor 't': tensor type 16 (IQ2_XXS) is not supported, expected one of"},
+        {wrong_type_known,
+         "tensor 't': tensor type 16 (IQ2_XXS) is not supported, expected one of"},
         {wrong_alignment, "key 'general.alignment': 48, expected a power of two from 8 to 65536"},
         {wrong_escape, "tensor 'bad\\x1b[2Jname\\x0a': dimension 1 is 0"},
     };

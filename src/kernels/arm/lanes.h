@@ -294,6 +294,11 @@ wide_inline struct v8i v8i_round(struct v8f a)
     return (struct v8i){vcvtnq_s32_f32(a.low), vcvtnq_s32_f32(a.high)};
 }
 
+wide_inline struct v8i v8i_sub(struct v8i a, struct v8i b)
+{
+    return (struct v8i){vsubq_s32(a.low, b.low), vsubq_s32(a.high, b.high)};
+}
+
 wide_inline struct v8f v8f_from_ints(struct v8i a)
 {
     return (struct v8f){vcvtq_f32_s32(a.low), vcvtq_f32_s32(a.high)};
@@ -313,18 +318,33 @@ wide_inline int v8i_pack_bytes(struct v8i a, struct v8i b, struct v8i c, struct 
     return vaddlvq_s16(vaddq_s16(vaddq_s16(a16, b16), vaddq_s16(c16, d16)));
 }
 
-wide_inline struct v8f v8f_from_u8(const uint8_t *p)
-{
-    uint16x8_t wide = vmovl_u8(vld1_u8(p));
-    return (struct v8f){vcvtq_f32_u32(vmovl_u16(vget_low_u16(wide))),
-                        vcvtq_f32_u32(vmovl_high_u16(wide))};
-}
-
 wide_inline struct v8f v8f_from_i8(const uint8_t *p)
 {
     int16x8_t wide = vmovl_s8(vreinterpret_s8_u8(vld1_u8(p)));
     return (struct v8f){vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide))),
                         vcvtq_f32_s32(vmovl_high_s16(wide))};
+}
+
+wide_inline struct v8f v8f_from_bytes(uint8x8_t bytes)
+{
+    uint16x8_t wide = vmovl_u8(bytes);
+    return (struct v8f){vcvtq_f32_u32(vmovl_u16(vget_low_u16(wide))),
+                        vcvtq_f32_u32(vmovl_high_u16(wide))};
+}
+
+wide_inline struct v8f v8f_from_u8(const uint8_t *p)
+{
+    return v8f_from_bytes(vld1_u8(p));
+}
+
+wide_inline struct v8f v8f_from_low_nibbles(const uint8_t *p)
+{
+    return v8f_from_bytes(vand_u8(vld1_u8(p), vdup_n_u8(15)));
+}
+
+wide_inline struct v8f v8f_from_high_nibbles(const uint8_t *p)
+{
+    return v8f_from_bytes(vshr_n_u8(vld1_u8(p), 4));
 }
 
 /* Transposes pairs of bytes: rows[r][2i], rows[r][2i + 1] -> out[8i + 2r], out[8i + 2r + 1]. */
@@ -344,6 +364,12 @@ wide_inline void transpose_pairs(uint8_t rows[4][16], uint8_t out[64])
     vst1q_u8(out + 48, vreinterpretq_u8_u32(vzip2q_u32(high01, high23)));
 }
 
+/* a, then b. */
+wide_inline void join_bytes(uint64_t a, uint64_t b, uint8_t out[16])
+{
+    vst1q_u8(out, vcombine_u8(vcreate_u8(a), vcreate_u8(b)));
+}
+
 /* a[0] b[0] a[1] b[1] … of eight bytes each. */
 wide_inline void zip_bytes(uint64_t a, uint64_t b, uint8_t out[16])
 {
@@ -358,10 +384,17 @@ wide_inline struct v32b v32b_load(const void *p)
     return (struct v32b){vld1q_s8(p), vld1q_s8((const int8_t *)p + 16)};
 }
 
-wide_inline void v32b_store(void *p, struct v32b a)
+wide_inline struct v32b v32b_load_twice(const uint8_t *p)
 {
-    vst1q_s8((int8_t *)p, a.low);
-    vst1q_s8((int8_t *)p + 16, a.high);
+    int8x16_t q = vreinterpretq_s8_u8(vld1q_u8(p));
+    return (struct v32b){q, q};
+}
+
+wide_inline struct v32b v32b_load_repeated(const uint8_t *p, const uint8_t *q)
+{
+    uint32_t four;
+    memcpy(&four, q, sizeof four);
+    return (struct v32b){vreinterpretq_s8_u8(vld1q_u8(p)), vreinterpretq_s8_u32(vdupq_n_u32(four))};
 }
 
 /* 16 bytes: their low nibbles, then their high nibbles. */
@@ -412,22 +445,15 @@ wide_inline int8x16_t field(const uint8_t *p, int shift, char mask)
     return vreinterpretq_s8_u8(vandq_u8(q, vdupq_n_u8((uint8_t)mask)));
 }
 
-/* (byte >> shift & mask) of 32 bytes. */
-wide_inline struct v32b v32b_field(const uint8_t *p, int shift, char mask)
+/* (byte >> shift & mask) of 32 bytes, a negative shift to the left. */
+wide_inline struct v32b v32b_field(const void *p, int shift, char mask)
 {
-    return (struct v32b){field(p, shift, mask), field(p + 16, shift, mask)};
+    return (struct v32b){field(p, shift, mask), field((const uint8_t *)p + 16, shift, mask)};
 }
 
 wide_inline struct v32b v32b_or(struct v32b a, struct v32b b)
 {
     return (struct v32b){vorrq_s8(a.low, b.low), vorrq_s8(a.high, b.high)};
-}
-
-/* low | high << shift, which must not leave its byte. */
-wide_inline struct v32b v32b_join(struct v32b low, struct v32b high, int shift)
-{
-    const int8x16_t by = vdupq_n_s8((int8_t)shift);
-    return v32b_or(low, (struct v32b){vshlq_s8(high.low, by), vshlq_s8(high.high, by)});
 }
 
 /* 16 where a bit of the two bytes is set. */

@@ -94,8 +94,7 @@ wide_inline int halves_differ(uint32_t type)
 struct block_scales {
     struct v8f d;      /* pairs: d and -dmin, or d twice */
     struct v8f m;      /* -dmin twice, for types with half mins */
-    uint8_t pairs[64]; /* [8 sub-blocks][4 rows][2] */
-    uint8_t mins[64];  /* the same */
+    uint8_t pairs[64]; /* [8 sub-blocks][4 rows][2]; Q2_K: scales in low nibbles, minima in high */
 };
 
 /* The 6-bit scales and minima of Q4_K and Q5_K, four bytes at a time, as pairs. */
@@ -118,8 +117,7 @@ wide_inline void read_q3_k_scales(const uint8_t *scales, uint8_t out[16])
     uint64_t first = (low & nibbles) | (both & twos);
     both = high | high >> 2 << 32;
     uint64_t second = (low >> 4 & nibbles) | (both & twos);
-    memcpy(out, &first, 8);
-    memcpy(out + 8, &second, 8);
+    join_bytes(first, second, out);
 }
 
 /* The 8 scales of IQ4_XS, each twice: 2 bits of 16, above nibbles of 32. */
@@ -135,7 +133,8 @@ wide_inline void read_iq4_xs_scales(const uint8_t *block, uint8_t out[16])
     zip_bytes(low | high << 4, low | high << 4, out);
 }
 
-/* The scales of one block, as bytes. */
+/* The scales of one block, as bytes. What is stored here and further on is read back in pieces that
+ * were stored whole: a load that gathers several stores would wait for all of them. */
 wide_inline void read_scale_bytes(uint32_t type, const uint8_t *block, uint8_t out[16])
 {
     switch (type) {
@@ -202,9 +201,14 @@ wide_inline void read_block_scales(uint32_t type, const uint8_t *block, size_t r
 {
     uint8_t row[4][16];
     if (type == WTYPE_NVFP4) {
+        uint64_t subs[2] = {0, 0};
 #pragma GCC unroll 16
-        for (int i = 0; i < 8; i++)
-            memcpy(s->pairs + 2 * i, block + (size_t)(i % 4 % rows) * row_bytes + 2 * (i / 4), 2);
+        for (int r = 0; r < 4; r++) {
+            uint64_t four = load_u32(block + (size_t)(r % rows) * row_bytes);
+            subs[0] |= (four & 0xffff) << 16 * r;
+            subs[1] |= four >> 16 << 16 * r;
+        }
+        memcpy(s->pairs, subs, sizeof subs);
         return;
     }
     read_block_d(type, block, row_bytes, rows, s);
@@ -214,12 +218,6 @@ wide_inline void read_block_scales(uint32_t type, const uint8_t *block, size_t r
     for (int r = 0; r < 4; r++)
         read_scale_bytes(type, block + (size_t)(r % rows) * row_bytes, row[r]);
     transpose_pairs(row, s->pairs);
-    if (has_half_mins(type)) {
-        v32b_store(s->mins, v32b_field(s->pairs, 4, 15));
-        v32b_store(s->mins + 32, v32b_field(s->pairs + 32, 4, 15));
-        v32b_store(s->pairs, v32b_field(s->pairs, 0, 15));
-        v32b_store(s->pairs + 32, v32b_field(s->pairs + 32, 0, 15));
-    }
 }
 
 /* The pairs of sub-block i; block and rows as above. */
@@ -233,6 +231,7 @@ wide_inline struct v8f read_pairs(uint32_t type, const uint8_t *block, size_t ro
     case WTYPE_IQ4_XS:
         return v8f_mul(s->d, v8f_sub(v8f_from_u8(s->pairs + 8 * i), v8f_set1(32)));
     case WTYPE_Q2_K:
+        return v8f_mul(s->d, v8f_from_low_nibbles(s->pairs + 8 * i));
     case WTYPE_Q4_K:
     case WTYPE_Q5_K:
         return v8f_mul(s->d, v8f_from_u8(s->pairs + 8 * i));
@@ -251,12 +250,7 @@ wide_inline struct v8f read_pairs(uint32_t type, const uint8_t *block, size_t ro
         }
         return v8f_twice(bits);
     }
-    case WTYPE_Q8_0:
-    case WTYPE_Q4_0:
-    case WTYPE_Q5_0:
-    case WTYPE_IQ4_NL:
-        return v8f_from_half_twice(block, row_bytes, rows);
-    default: /* Q4_1, Q5_1 */
+    default: /* one or two binary16 in front */
         return v8f_from_half_pairs(block, row_bytes, rows);
     }
 }
@@ -264,10 +258,10 @@ wide_inline struct v8f read_pairs(uint32_t type, const uint8_t *block, size_t ro
 /* The minima of the halves of sub-block i, as pairs. */
 wide_inline struct v8f read_half_mins(const struct block_scales *s, int i)
 {
-    return v8f_mul(s->m, v8f_from_u8(s->mins + 8 * i));
+    return v8f_mul(s->m, v8f_from_high_nibbles(s->pairs + 8 * i));
 }
 
-/* Weights of sub-block i of a block of TQ1_0. */
+/* Codes of sub-block i of a block of TQ1_0. */
 wide_inline struct v32b read_digits(const uint8_t *block, int i)
 {
     static const uint8_t powers[8][32] = {
@@ -288,52 +282,75 @@ wide_inline struct v32b read_digits(const uint8_t *block, int i)
         {81, 81, 81, 81, 81, 81, 81, 81, 81, 81, 81, 81, 81, 81, 81, 81,
          1,  1,  1,  1,  3,  3,  3,  3,  9,  9,  9,  9,  27, 27, 27, 27},
     };
-    uint8_t q[32];
     if (i < 5)
-        return v32b_minus(v32b_digits(v32b_load(block), powers[i]), 1);
-    memcpy(q, block + 32, 16);
-    memcpy(q + 16, block + 32, 16);
-#pragma GCC unroll 16
-    for (int j = 0; i == 7 && j < 4; j++)
-        memcpy(q + 16 + 4 * j, block + 48, 4);
-    return v32b_minus(v32b_digits(v32b_load(q), powers[i]), 1);
+        return v32b_digits(v32b_load(block), powers[i]);
+    if (i < 7)
+        return v32b_digits(v32b_load_twice(block + 32), powers[i]);
+    return v32b_digits(v32b_load_repeated(block + 32, block + 48), powers[i]);
 }
 
 static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                       1,    13,   25,  38,  53,  69,  89,  113};
-static const int8_t fp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+/* 12 added */
+static const int8_t fp4_codes[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
 
-/* Weights of sub-block i of a block. */
-wide_inline struct v32b read_weights(uint32_t type, const uint8_t *block, int i)
+/* Codes are weights with this added: 0 to 127, as products want them. IQ4's tables and Q8 are too
+ * wide for that and stay signed, with nothing added. */
+wide_inline char code_offset(uint32_t type)
+{
+    switch (type) {
+    case WTYPE_Q4_0:
+        return 8;
+    case WTYPE_Q5_0:
+        return 16;
+    case WTYPE_Q3_K:
+        return 4;
+    case WTYPE_Q6_K:
+        return 32;
+    case WTYPE_MXFP4:
+    case WTYPE_NVFP4:
+        return 12;
+    case WTYPE_TQ1_0:
+    case WTYPE_TQ2_0:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+wide_inline bool codes_signed(uint32_t type)
+{
+    return type == WTYPE_Q8_0 || type == WTYPE_Q8_K || type == WTYPE_IQ4_NL || type == WTYPE_IQ4_XS;
+}
+
+/* Codes of sub-block i of a block. */
+wide_inline struct v32b read_codes(uint32_t type, const uint8_t *block, int i)
 {
     switch (type) {
     case WTYPE_Q8_0:
         return v32b_load(block + 2);
     case WTYPE_Q4_0:
-        return v32b_minus(v32b_nibbles(block + 2), 8);
+        return v32b_nibbles(block + 2);
     case WTYPE_Q4_1:
         return v32b_nibbles(block + 4);
     case WTYPE_Q5_0:
-        return v32b_minus(v32b_or(v32b_nibbles(block + 6), v32b_sixteens(block + 2)), 16);
+        return v32b_or(v32b_nibbles(block + 6), v32b_sixteens(block + 2));
     case WTYPE_Q5_1:
         return v32b_or(v32b_nibbles(block + 8), v32b_sixteens(block + 4));
     case WTYPE_Q2_K:
         return v32b_field(block + 16 + 32 * (i / 4), 2 * (i % 4), 3);
     case WTYPE_Q3_K:
-        return v32b_minus(v32b_join(v32b_field(block + 32 + 32 * (i / 4), 2 * (i % 4), 3),
-                                    v32b_field(block, i, 1), 2),
-                          4);
+        return v32b_or(v32b_field(block + 32 + 32 * (i / 4), 2 * (i % 4), 3),
+                       v32b_field(block, i - 2, 4));
     case WTYPE_Q4_K:
         return v32b_field(block + 16 + 32 * (i / 2), 4 * (i % 2), 15);
     case WTYPE_Q5_K:
-        return v32b_join(v32b_field(block + 48 + 32 * (i / 2), 4 * (i % 2), 15),
-                         v32b_field(block + 16, i, 1), 4);
+        return v32b_or(v32b_field(block + 48 + 32 * (i / 2), 4 * (i % 2), 15),
+                       v32b_field(block + 16, i - 4, 16));
     case WTYPE_Q6_K: {
         const uint8_t *low = block + 64 * (i / 4) + 32 * (i % 2),
                       *high = block + 128 + 32 * (i / 4);
-        return v32b_minus(
-            v32b_join(v32b_field(low, 4 * (i % 4 / 2), 15), v32b_field(high, 2 * (i % 4), 3), 4),
-            32);
+        return v32b_or(v32b_field(low, 4 * (i % 4 / 2), 15), v32b_field(high, 2 * (i % 4) - 4, 48));
     }
     case WTYPE_Q8_K:
         return v32b_load(block + 4 + 32 * i);
@@ -342,13 +359,13 @@ wide_inline struct v32b read_weights(uint32_t type, const uint8_t *block, int i)
     case WTYPE_IQ4_XS:
         return v32b_lookup(v32b_nibbles(block + 8 + 16 * i), iq4_values);
     case WTYPE_MXFP4:
-        return v32b_lookup(v32b_nibbles(block + 1), fp4_values);
+        return v32b_lookup(v32b_nibbles(block + 1), fp4_codes);
     case WTYPE_NVFP4:
-        return v32b_lookup(v32b_nibbles_of_eights(block + 4 + 16 * i), fp4_values);
+        return v32b_lookup(v32b_nibbles_of_eights(block + 4 + 16 * i), fp4_codes);
     case WTYPE_TQ1_0:
         return read_digits(block, i);
     default: /* TQ2_0 */
-        return v32b_minus(v32b_field(block + 32 * (i / 4), 2 * (i % 4), 3), 1);
+        return v32b_field(block + 32 * (i / 4), 2 * (i % 4), 3);
     }
 }
 

@@ -59,6 +59,7 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
             struct v8f pairs = read_pairs(type, w, job->row_bytes, rows, &scales, i);
             struct v8f d[Q8_COLUMNS];
             struct v8f m[Q8_COLUMNS], sums[Q8_COLUMNS]; /* of halves with minima */
+            struct v8i excess[Q8_COLUMNS];              /* what the offset of the codes adds */
             struct v32b q[Q8_COLUMNS];
 #pragma GCC unroll 16
             for (int c = 0; c < columns; c++) {
@@ -67,6 +68,8 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
                 if (has_min(type))
                     mins[c] = v8f_fma(pairs, v8f_set1(xb->s), mins[c]);
                 q[c] = v32b_load(xb->q);
+                if (code_offset(type))
+                    excess[c] = v8i_dot_positive(v32b_set1(code_offset(type)), q[c]);
                 if (has_half_mins(type)) {
                     m[c] = v8f_mul(read_half_mins(&scales, i), v8f_set1(xb->d));
                     sums[c] = v8f_from_ints(v8i_dot_positive(v32b_set1(1), q[c]));
@@ -74,13 +77,14 @@ wide_inline void q8_tile(uint32_t type, const struct q8_job *job, size_t r0, int
             }
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++) {
-                struct v32b wr = read_weights(type, w + (size_t)r * job->row_bytes, i);
-                const bool positive = has_min(type) || has_half_mins(type);
-                struct v32b size = positive ? wr : v32b_abs(wr);
+                struct v32b wr = read_codes(type, w + (size_t)r * job->row_bytes, i);
+                struct v32b size = codes_signed(type) ? v32b_abs(wr) : wr;
 #pragma GCC unroll 16
                 for (int c = 0; c < columns; c++) {
-                    struct v8i t =
-                        positive ? v8i_dot_positive(wr, q[c]) : v8i_dot_signed(wr, size, q[c]);
+                    struct v8i t = codes_signed(type) ? v8i_dot_signed(wr, size, q[c])
+                                                      : v8i_dot_positive(wr, q[c]);
+                    if (code_offset(type))
+                        t = v8i_sub(t, excess[c]);
                     struct v8f dr = v8f_spread(d[c], 2 * r, 2 * r + high);
                     lanes[r][c] = v8f_fma(dr, v8f_from_ints(t), lanes[r][c]);
                     if (has_half_mins(type))

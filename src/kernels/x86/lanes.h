@@ -278,6 +278,11 @@ wide_inline struct v8i v8i_round(struct v8f a)
     return (struct v8i){_mm256_cvtps_epi32(a.v)};
 }
 
+wide_inline struct v8i v8i_sub(struct v8i a, struct v8i b)
+{
+    return (struct v8i){_mm256_sub_epi32(a.v, b.v)};
+}
+
 wide_inline struct v8f v8f_from_ints(struct v8i a)
 {
     return (struct v8f){_mm256_cvtepi32_ps(a.v)};
@@ -310,6 +315,19 @@ wide_inline struct v8f v8f_from_i8(const uint8_t *p)
     return (struct v8f){_mm256_cvtepi32_ps(wide)};
 }
 
+/* The nibbles of eight bytes as floats. */
+wide_inline struct v8f v8f_from_low_nibbles(const uint8_t *p)
+{
+    __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return (struct v8f){_mm256_cvtepi32_ps(_mm256_and_si256(wide, _mm256_set1_epi32(15)))};
+}
+
+wide_inline struct v8f v8f_from_high_nibbles(const uint8_t *p)
+{
+    __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return (struct v8f){_mm256_cvtepi32_ps(_mm256_srli_epi32(wide, 4))};
+}
+
 /* Transposes pairs of bytes: rows[r][2i], rows[r][2i + 1] -> out[8i + 2r], out[8i + 2r + 1]. */
 wide_inline void transpose_pairs(uint8_t rows[4][16], uint8_t out[64])
 {
@@ -323,6 +341,12 @@ wide_inline void transpose_pairs(uint8_t rows[4][16], uint8_t out[64])
     _mm_storeu_si128((__m128i *)(out + 16), _mm_unpackhi_epi32(low01, low23));
     _mm_storeu_si128((__m128i *)(out + 32), _mm_unpacklo_epi32(high01, high23));
     _mm_storeu_si128((__m128i *)(out + 48), _mm_unpackhi_epi32(high01, high23));
+}
+
+/* a, then b. */
+wide_inline void join_bytes(uint64_t a, uint64_t b, uint8_t out[16])
+{
+    _mm_storeu_si128((__m128i *)out, _mm_set_epi64x((long long)b, (long long)a));
 }
 
 /* a[0] b[0] a[1] b[1] … of eight bytes each. */
@@ -340,9 +364,19 @@ wide_inline struct v32b v32b_load(const void *p)
     return (struct v32b){_mm256_loadu_si256((const __m256i *)p)};
 }
 
-wide_inline void v32b_store(void *p, struct v32b a)
+/* 16 bytes, twice. */
+wide_inline struct v32b v32b_load_twice(const uint8_t *p)
 {
-    _mm256_storeu_si256((__m256i *)p, a.v);
+    return (struct v32b){_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p))};
+}
+
+/* 16 bytes of p, then the four of q four times. */
+wide_inline struct v32b v32b_load_repeated(const uint8_t *p, const uint8_t *q)
+{
+    int32_t four;
+    memcpy(&four, q, sizeof four);
+    __m128i low = _mm_loadu_si128((const __m128i *)p);
+    return (struct v32b){_mm256_set_m128i(_mm_set1_epi32(four), low)};
 }
 
 /* 16 bytes: their low nibbles, then their high nibbles. */
@@ -387,18 +421,13 @@ wide_inline struct v32b v32b_digits(struct v32b q, const uint8_t power[32])
     return (struct v32b){_mm256_or_si256(even, _mm256_andnot_si256(low, odd))};
 }
 
-/* (byte >> shift & mask) of 32 bytes. The shift works on 16 bits, the mask drops the neighbour's.
- */
-wide_inline struct v32b v32b_field(const uint8_t *p, int shift, char mask)
+/* (byte >> shift & mask) of 32 bytes, a negative shift to the left. The shift works on 16 bits, the
+ * mask drops the neighbour's. */
+wide_inline struct v32b v32b_field(const void *p, int shift, char mask)
 {
-    __m256i q = _mm256_srli_epi16(_mm256_loadu_si256((const __m256i *)p), shift);
+    __m256i q = _mm256_loadu_si256((const __m256i *)p);
+    q = shift < 0 ? _mm256_slli_epi16(q, -shift) : _mm256_srli_epi16(q, shift);
     return (struct v32b){_mm256_and_si256(q, _mm256_set1_epi8(mask))};
-}
-
-/* low | high << shift, which must not leave its byte. */
-wide_inline struct v32b v32b_join(struct v32b low, struct v32b high, int shift)
-{
-    return (struct v32b){_mm256_or_si256(low.v, _mm256_slli_epi16(high.v, shift))};
 }
 
 /* 16 in byte i where bit i of the four bytes is set. */

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: MIT */
+/* A SentencePiece model as a tokenizer.json.
+ *
+ * Source: the tokenizers that transformers 5.24 builds (LlamaTokenizer, GemmaTokenizer, and for all
+ * others TokenizersBackend, which follows the model's own settings), as it serializes them. */
+#include "text/sentencepiece_parts.h"
+
+#include <stdlib.h>
+
+/* A piece of L bytes is cut at each of its characters to find its merges: L² bytes to look at. Real
+ * ones have up to some 90. */
+enum { MERGED_MAX_BYTES = 256 };
+
+static const char blank[] = "\xe2\x96\x81"; /* U+2581 */
+
+/* ---- small parts of the format ---- */
+
+static void put_text(struct json_writer *w, const char *key, const char *value)
+{
+    json_write_key(w, key);
+    json_write_str(w, value);
+}
+
+static void put_flag(struct json_writer *w, const char *key, bool value)
+{
+    json_write_key(w, key);
+    json_write_bool(w, value);
+}
+
+/* An object that begins with its type; the caller ends it. */
+static void begin(struct json_writer *w, const char *type)
+{
+    json_write_object(w);
+    put_text(w, "type", type);
+}
+
+static void put_simple(struct json_writer *w, const char *type)
+{
+    begin(w, type);
+    json_write_object_end(w);
+}
+
+static void put_pattern(struct json_writer *w, const char *kind, struct span pattern)
+{
+    json_write_key(w, "pattern");
+    json_write_object(w);
+    json_write_key(w, kind);
+    json_write_span(w, pattern);
+    json_write_object_end(w);
+}
+
+static void put_replace(struct json_writer *w, const char *kind, const char *pattern,
+                        const char *content)
+{
+    begin(w, "Replace");
+    put_pattern(w, kind, span_str(pattern));
+    put_text(w, "content", content);
+    json_write_object_end(w);
+}
+
+static void begin_sequence(struct json_writer *w, const char *members)
+{
+    begin(w, "Sequence");
+    json_write_key(w, members);
+    json_write_array(w);
+}
+
+static void end_sequence(struct json_writer *w)
+{
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
+/* ---- model ---- */
+
+/* Pieces in the order in which they come out of merges. */
+struct ranking {
+    int32_t id;
+    float score;
+};
+
+static int by_score(const void *a, const void *b)
+{
+    const struct ranking *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Only normal pieces merge where the model is read by its settings; the two classes take all. */
+static bool merges(const struct sp_model *m, const struct sp_config *c, int32_t id)
+{
+    return id >= 0 && (c->class != SP_CLASS_ANY || m->types[id] == PIECE_NORMAL);
+}
+
+/* The pairs of pieces that make up one, the shortest left part first. */
+static void put_merges_of(struct json_writer *w, const struct sp_model *m,
+                          const struct sp_config *c, struct span text)
+{
+    uint32_t cp;
+    for (size_t at = utf8_decode(text, &cp); at < text.n;
+         at += utf8_decode(span_sub(text, at, 4), &cp)) {
+        struct span left = span_sub(text, 0, at), right = span_sub(text, at, SIZE_MAX);
+        if (!merges(m, c, vocab_index_find(&m->index, left)) ||
+            !merges(m, c, vocab_index_find(&m->index, right)))
+            continue;
+        json_write_array(w);
+        json_write_span(w, left);
+        json_write_span(w, right);
+        json_write_array_end(w);
+    }
+}
+
+static int put_merges(struct json_writer *w, const struct sp_model *m, const struct sp_config *c,
+                      struct err *e)
+{
+    struct ranking *ranks = malloc(m->n * sizeof *ranks);
+    size_t n = 0;
+    int rc = 0;
+    if (!ranks)
+        return err_set(e, ERR_NOMEM, "no memory for %zu pieces", m->n);
+    for (size_t i = 0; i < m->n; i++) {
+        if (!merges(m, c, (int32_t)i))
+            continue;
+        if (m->texts[i].n > MERGED_MAX_BYTES)
+            rc = err_set(e, ERR_UNSUPPORTED, "piece %zu: %zu bytes, expected at most %d", i,
+                         m->texts[i].n, MERGED_MAX_BYTES);
+        /* The two classes go by the number of the piece. */
+        ranks[n++] = (struct ranking){(int32_t)i, c->class == SP_CLASS_ANY ? m->scores[i] : 0};
+    }
+    qsort(ranks, n, sizeof *ranks, by_score);
+    json_write_key(w, "merges");
+    json_write_array(w);
+    for (size_t i = 0; i < n && !rc && !w->out->failed; i++)
+        put_merges_of(w, m, c, m->texts[ranks[i].id]);
+    json_write_array_end(w);
+    free(ranks);
+    return rc;
+}
+
+static bool has_user_defined(const struct sp_model *m)
+{
+    return memchr(m->types, PIECE_USER_DEFINED, m->n) != NULL;
+}
+
+static int put_bpe(struct json_writer *w, const struct sp_model *m, const struct sp_config *c,
+                   struct err *e)
+{
+    bool any = c->class == SP_CLASS_ANY;
+    begin(w, "BPE");
+    json_write_key(w, "dropout");
+    json_write_null(w);
+    json_write_key(w, "unk_token");
+    if (any)
+        json_write_span(w, m->unk_piece);
+    else if (c->class == SP_CLASS_GEMMA && c->named[SP_UNK].text.n)
+        json_write_span(w, c->named[SP_UNK].text);
+    else
+        json_write_null(w);
+    put_text(w, "continuing_subword_prefix", NULL);
+    put_text(w, "end_of_word_suffix", NULL);
+    put_flag(w, "fuse_unk", true);
+    put_flag(w, "byte_fallback", any ? m->byte_fallback : true);
+    put_flag(w, "ignore_merges", any && has_user_defined(m));
+    json_write_key(w, "vocab");
+    json_write_object(w);
+    for (size_t i = 0; i < m->n; i++) {
+        json_write_key_span(w, m->texts[i]);
+        json_write_int(w, (int64_t)i);
+    }
+    json_write_object_end(w);
+    int rc = put_merges(w, m, c, e);
+    json_write_object_end(w);
+    return rc;
+}
+
+static void put_unigram(struct json_writer *w, const struct sp_model *m)
+{
+    begin(w, "Unigram");
+    json_write_key(w, "unk_id");
+    json_write_int(w, m->unk_id);
+    json_write_key(w, "vocab");
+    json_write_array(w);
+    for (size_t i = 0; i < m->n; i++) {
+        json_write_array(w);
+        json_write_span(w, m->texts[i]);
+        json_write_f64(w, (double)m->scores[i]);
+        json_write_array_end(w);
+    }
+    json_write_array_end(w);
+    put_flag(w, "byte_fallback", m->byte_fallback);
+    json_write_object_end(w);
+}
+
+/* ---- normalizer ---- */
+
+static void put_base64(struct buf *out, struct span s)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < s.n; i += 3) {
+        struct span part = span_sub(s, i, 3);
+        uint32_t v = (uint32_t)part.p[0] << 16;
+        v |= part.n > 1 ? (uint32_t)part.p[1] << 8 : 0;
+        v |= part.n > 2 ? part.p[2] : 0;
+        for (size_t k = 0; k < 4; k++)
+            buf_char(out, k <= part.n ? digits[v >> (18 - 6 * k) & 63] : '=');
+    }
+}
+
+static void put_charsmap(struct json_writer *w, struct span charsmap)
+{
+    begin(w, "Precompiled");
+    json_write_key(w, "precompiled_charsmap");
+    json_write_raw(w, span_str("\""));
+    put_base64(w->out, charsmap);
+    buf_char(w->out, '"');
+    json_write_object_end(w);
+}
+
+static void put_normalizer(struct json_writer *w, const struct sp_model *m,
+                           const struct sp_config *c)
+{
+    json_write_key(w, "normalizer");
+    if (c->class == SP_CLASS_LLAMA) {
+        json_write_null(w);
+        return;
+    }
+    if (c->class == SP_CLASS_GEMMA) {
+        put_replace(w, "String", " ", blank);
+        return;
+    }
+    begin_sequence(w, "normalizers");
+    if (m->charsmap.n)
+        put_charsmap(w, m->charsmap);
+    if (m->remove_extra_whitespaces) {
+        put_replace(w, "Regex", "\\A +| +\\z", "");
+        put_replace(w, "Regex", " {2,}", " ");
+    }
+    if (m->escape_whitespaces)
+        put_replace(w, "String", " ", blank);
+    /* Metaspace puts no blank where one stands; SentencePiece does. */
+    if (m->add_dummy_prefix && c->legacy)
+        put_replace(w, "Regex", "\\A\xe2\x96\x81", "\xe2\x96\x81\xe2\x96\x81");
+    end_sequence(w);
+}
+
+/* ---- pre-tokenizer ---- */
+
+static void put_metaspace(struct json_writer *w, const char *scheme)
+{
+    begin(w, "Metaspace");
+    put_text(w, "replacement", blank);
+    put_text(w, "prepend_scheme", scheme);
+    put_flag(w, "split", false);
+    json_write_object_end(w);
+}
+
+static void put_split(struct json_writer *w, const char *kind, struct span pattern,
+                      const char *behavior)
+{
+    begin(w, "Split");
+    put_pattern(w, kind, pattern);
+    put_text(w, "behavior", behavior);
+    put_flag(w, "invert", false);
+    json_write_object_end(w);
+}
+
+struct user_piece {
+    struct span text;
+    size_t characters, at;
+};
+
+static int by_length(const void *a, const void *b)
+{
+    const struct user_piece *x = a, *y = b;
+    if (x->characters != y->characters)
+        return x->characters > y->characters ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* An expression that finds user-defined pieces, the longest first. */
+static int put_user_defined(struct json_writer *w, const struct sp_model *m, struct err *e)
+{
+    struct user_piece *pieces = malloc(m->n * sizeof *pieces);
+    struct buf pattern;
+    size_t n = 0;
+    if (!pieces)
+        return err_set(e, ERR_NOMEM, "no memory for %zu pieces", m->n);
+    for (size_t i = 0; i < m->n; i++)
+        if (m->types[i] == PIECE_USER_DEFINED)
+            pieces[n++] = (struct user_piece){m->texts[i], utf8_length(m->texts[i]), i};
+    qsort(pieces, n, sizeof *pieces, by_length);
+    buf_init(&pattern, w->out->max);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            buf_char(&pattern, '|');
+        for (size_t k = 0; k < pieces[i].text.n; k++) {
+            uint8_t ch = pieces[i].text.p[k];
+            if (ch && strchr("()[]{}?*+-|^$\\.&~# \t\n\r\v\f", ch))
+                buf_char(&pattern, '\\');
+            buf_char(&pattern, (char)ch);
+        }
+    }
+    int rc = buf_check(&pattern, "user-defined pieces", e);
+    if (!rc)
+        put_split(w, "Regex", buf_view(&pattern), "Isolated");
+    buf_release(&pattern);
+    free(pieces);
+    return rc;
+}
+
+static int put_pre_tokenizer(struct json_writer *w, const struct sp_model *m,
+                             const struct sp_config *c, struct err *e)
+{
+    int rc = 0;
+    const char *scheme = c->legacy ? "always" : "first";
+    json_write_key(w, "pre_tokenizer");
+    if (c->class == SP_CLASS_GEMMA) {
+        put_split(w, "String", span_str(" "), "MergedWithPrevious");
+    } else if (c->class == SP_CLASS_LLAMA) {
+        put_metaspace(w, c->add_prefix_space ? scheme : "never");
+    } else if (!m->add_dummy_prefix && !has_user_defined(m)) {
+        json_write_null(w);
+    } else {
+        begin_sequence(w, "pretokenizers");
+        if (m->add_dummy_prefix)
+            put_metaspace(w, scheme);
+        if (has_user_defined(m))
+            rc = put_user_defined(w, m, e);
+        end_sequence(w);
+    }
+    return rc;
+}
+
+/* ---- decoder, post-processor, added tokens ---- */
+
+static void put_decoder(struct json_writer *w, const struct sp_model *m, const struct sp_config *c)
+{
+    bool any = c->class == SP_CLASS_ANY;
+    bool bytes = any ? m->byte_fallback : true;
+    bool strip = any ? m->add_dummy_prefix : c->class == SP_CLASS_LLAMA && c->add_prefix_space;
+    json_write_key(w, "decoder");
+    begin_sequence(w, "decoders");
+    put_replace(w, "String", blank, " ");
+    if (bytes)
+        put_simple(w, "ByteFallback");
+    if (bytes || strip)
+        put_simple(w, "Fuse");
+    if (strip) {
+        begin(w, "Strip");
+        put_text(w, "content", " ");
+        json_write_key(w, "start");
+        json_write_int(w, 1);
+        json_write_key(w, "stop");
+        json_write_int(w, 0);
+        json_write_object_end(w);
+    }
+    end_sequence(w);
+}
+
+/* An added token with the id that it has or gets. */
+struct sp_added {
+    struct sp_token token;
+    int32_t id;
+};
+
+static int32_t find_added(const struct sp_added *added, size_t n, struct span text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (span_eq(added[i].token.text, text))
+            return added[i].id;
+    return -1;
+}
+
+static void put_template_token(struct json_writer *w, struct span text)
+{
+    json_write_object(w);
+    json_write_key(w, "SpecialToken");
+    json_write_object(w);
+    json_write_key(w, "id");
+    json_write_span(w, text);
+    json_write_key(w, "type_id");
+    json_write_int(w, 0);
+    json_write_object_end(w);
+    json_write_object_end(w);
+}
+
+static void put_template_entry(struct json_writer *w, struct span text, int32_t id)
+{
+    json_write_key_span(w, text);
+    json_write_object(w);
+    json_write_key(w, "id");
+    json_write_span(w, text);
+    json_write_key(w, "ids");
+    json_write_array(w);
+    json_write_int(w, id);
+    json_write_array_end(w);
+    json_write_key(w, "tokens");
+    json_write_array(w);
+    json_write_span(w, text);
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
+static void put_post_processor(struct json_writer *w, const struct sp_config *c,
+                               const struct sp_added *added, size_t n)
+{
+    struct span bos = c->add_bos ? c->named[SP_BOS].text : (struct span){NULL, 0};
+    struct span eos = c->add_eos ? c->named[SP_EOS].text : (struct span){NULL, 0};
+    json_write_key(w, "post_processor");
+    begin(w, "TemplateProcessing");
+    json_write_key(w, "single");
+    json_write_array(w);
+    if (bos.n)
+        put_template_token(w, bos);
+    json_write_raw(w, span_str("{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"));
+    if (eos.n)
+        put_template_token(w, eos);
+    json_write_array_end(w);
+    json_write_key(w, "pair");
+    json_write_raw(w, span_str("[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
+                               "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}]"));
+    json_write_key(w, "special_tokens");
+    json_write_object(w);
+    if (bos.n)
+        put_template_entry(w, bos, find_added(added, n, bos));
+    if (eos.n && !span_eq(bos, eos))
+        put_template_entry(w, eos, find_added(added, n, eos));
+    json_write_object_end(w);
+    json_write_object_end(w);
+}
+
+static int by_added_id(const void *a, const void *b)
+{
+    const struct sp_added *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Ids in the order of coming; a text that comes again keeps its id and takes the new flags. */
+static int number_added(const struct sp_model *m, const struct sp_config *c, struct sp_added **out,
+                        size_t *n_out, struct err *e)
+{
+    size_t n = 0;
+    int32_t next = (int32_t)m->n;
+    struct vocab_index index = {0};
+    struct sp_added *added = calloc(c->n + 1, sizeof *added);
+    struct span *texts = calloc(c->n + 1, sizeof *texts);
+    int rc = added && texts ? vocab_index_init(&index, texts, c->n, e)
+                            : err_set(e, ERR_NOMEM, "no memory for %zu added tokens", c->n);
+    for (size_t i = 0; i < c->n && !rc; i++) {
+        texts[n] = c->tokens[i].text;
+        int32_t same = vocab_index_add(&index, (int32_t)n);
+        if (same >= 0) {
+            added[same].token = c->tokens[i];
+            continue;
+        }
+        int32_t id = vocab_index_find(&m->index, texts[n]);
+        added[n++] = (struct sp_added){c->tokens[i], id >= 0 ? id : next++};
+    }
+    vocab_index_release(&index);
+    free(texts);
+    if (rc) {
+        free(added);
+        return rc;
+    }
+    qsort(added, n, sizeof *added, by_added_id);
+    *out = added;
+    *n_out = n;
+    return 0;
+}
+
+static void put_added(struct json_writer *w, const struct sp_added *added, size_t n)
+{
+    json_write_key(w, "added_tokens");
+    json_write_array(w);
+    for (size_t i = 0; i < n; i++) {
+        const struct sp_token *t = &added[i].token;
+        json_write_object(w);
+        json_write_key(w, "id");
+        json_write_int(w, added[i].id);
+        json_write_key(w, "content");
+        json_write_span(w, t->text);
+        put_flag(w, "single_word", t->single_word);
+        put_flag(w, "lstrip", t->lstrip);
+        put_flag(w, "rstrip", t->rstrip);
+        put_flag(w, "normalized", t->normalized);
+        put_flag(w, "special", t->special);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+}
+
+/* ---- all of it ---- */
+
+/* Pieces that the configuration names otherwise go by that name, unless a piece that keeps its own
+ * has it. */
+static int rename_pieces(struct sp_model *m, const struct sp_config *c, struct err *e)
+{
+    bool changed = false;
+    uint8_t *renamed = calloc(m->n, 1);
+    if (!renamed)
+        return err_set(e, ERR_NOMEM, "no memory for %zu pieces", m->n);
+    for (size_t i = 0; i < c->n_listed; i++)
+        if ((uint64_t)c->tokens[i].id < m->n)
+            renamed[c->tokens[i].id] = 1;
+    for (size_t i = 0; i < c->n_listed; i++) {
+        const struct sp_token *t = &c->tokens[i];
+        int32_t same = vocab_index_find(&m->index, t->text);
+        if ((uint64_t)t->id >= m->n || (same >= 0 && !renamed[same]) || same == t->id)
+            continue;
+        m->texts[t->id] = t->text;
+        changed = true;
+    }
+    free(renamed);
+    return changed ? sp_model_index(m, e) : 0;
+}
+
+static int put_all(const struct sp_model *m, const struct sp_config *c, struct buf *out,
+                   struct err *e)
+{
+    struct json_writer w;
+    struct sp_added *added = NULL;
+    size_t n = 0;
+    int rc = number_added(m, c, &added, &n, e);
+    if (rc)
+        return rc;
+    json_write_init(&w, out, 0);
+    json_write_object(&w);
+    put_text(&w, "version", "1.0");
+    put_text(&w, "truncation", NULL);
+    put_text(&w, "padding", NULL);
+    put_added(&w, added, n);
+    put_normalizer(&w, m, c);
+    rc = put_pre_tokenizer(&w, m, c, e);
+    put_post_processor(&w, c, added, n);
+    put_decoder(&w, m, c);
+    json_write_key(&w, "model");
+    if (c->class == SP_CLASS_ANY && m->model_type == SP_UNIGRAM)
+        put_unigram(&w, m);
+    else if (!rc)
+        rc = put_bpe(&w, m, c, e);
+    else
+        json_write_null(&w);
+    json_write_object_end(&w);
+    free(added);
+    return rc;
+}
+
+int sentencepiece_json(const struct tokenizer_files *f, struct span model_type, struct buf *out,
+                       struct err *e)
+{
+    struct sp_model m = {0};
+    struct sp_config c = {0};
+    size_t before = out->n;
+    int rc = sp_model_read(&m, f->sentencepiece, e);
+    if (rc)
+        err_wrap(e, rc, "tokenizer.model");
+    if (!rc)
+        rc = sp_config_read(&c, f, model_type, &m, e);
+    if (!rc && c.class == SP_CLASS_ANY && m.model_type == SP_BPE)
+        rc = rename_pieces(&m, &c, e);
+    if (!rc)
+        rc = put_all(&m, &c, out, e);
+    if (!rc)
+        rc = buf_check(out, "tokenizer.json of tokenizer.model", e);
+    if (rc && !out->failed)
+        buf_truncate(out, before);
+    sp_config_release(&c);
+    sp_model_release(&m);
+    return rc;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* tokenizer.model, SentencePiece's protobuf, as the tokenizer.json that transformers makes of it.
+ * Private to text/. */
+#ifndef WATTLE_TEXT_SENTENCEPIECE_H
+#define WATTLE_TEXT_SENTENCEPIECE_H
+
+#include "text/tokenizer.h"
+
+/* Appends the tokenizer.json of a folder without one to out: model, normalizer, pre-tokenizer,
+ * decoder, post-processor and added tokens are final, so that nothing of f has to be looked at
+ * again. Uses f->sentencepiece, tokenizer_config, special_tokens_map and added_tokens; which class
+ * of transformers it follows (LlamaTokenizer, GemmaTokenizer, or any other) is decided as
+ * AutoTokenizer does, by the config's tokenizer_class and by model_type (config.json's; empty:
+ * unknown). Errors name the file. */
+int sentencepiece_json(const struct tokenizer_files *f, struct span model_type, struct buf *out,
+                       struct err *e);
+
+#endif
