@@ -54,6 +54,59 @@ static int read_json(struct json **out, const char *folder, const char *name, st
     return code;
 }
 
+/* ---- the chat template ---- */
+
+/* *found: there is such a file. */
+static int template_from_file(struct model_text *t, const char *folder, const char *name,
+                              bool for_tools, bool *found, struct err *e)
+{
+    struct file_map m;
+    int code = map_file(&m, folder, name, TEMPLATE_MAX, e);
+    *found = !code && m.bytes.p;
+    if (*found)
+        code = text_add_template(t, m.bytes, name, for_tools, e);
+    file_unmap(&m);
+    return code;
+}
+
+/* "chat_template" of a JSON file: one text, or a list of named ones. */
+static int template_from_json(struct model_text *t, const char *folder, const char *name,
+                              bool *found, struct err *e)
+{
+    struct json *doc = NULL;
+    struct err trouble = {""};
+    struct span source;
+    char where[64];
+    int code = read_json(&doc, folder, name, e);
+    const struct json *v = json_get(doc, "chat_template");
+    *found = json_type_of(v) != JSON_NULL;
+    snprintf(where, sizeof where, "%s: chat_template", name);
+    if (*found && template_pick(v, false, &source, &trouble) == 0)
+        code = text_add_template(t, source, where, false, e);
+    else if (*found)
+        err_set(&t->template_error, ERR_FORMAT, "%s: %s", name, trouble.text);
+    if (!code && *found && json_type_of(v) != JSON_STRING &&
+        template_pick(v, true, &source, &trouble) == 0)
+        code = text_add_template(t, source, where, true, e);
+    json_close(&doc);
+    return code;
+}
+
+/* The first of these that is there counts, as in transformers. */
+static int read_templates(struct model_text *t, const char *folder, struct err *e)
+{
+    bool found = false, more;
+    int code = template_from_file(t, folder, "chat_template.jinja", false, &found, e);
+    if (!code && found)
+        return template_from_file(t, folder, "additional_chat_templates/tool_use.jinja", true,
+                                  &more, e);
+    if (!code)
+        code = template_from_json(t, folder, "chat_template.json", &found, e);
+    if (!code && !found)
+        code = template_from_json(t, folder, "tokenizer_config.json", &found, e);
+    return code;
+}
+
 /* ---- how its publisher generates ---- */
 
 static void take_ends(struct model_text *t, const struct json *v, const char *where)
@@ -125,5 +178,6 @@ static int read_generation(struct model_text *t, const char *folder, struct err 
 int text_open_folder(struct model_text *t, const char *folder, bool has_weights, struct err *e)
 {
     (void)has_weights;
-    return read_generation(t, folder, e);
+    int code = read_templates(t, folder, e);
+    return code ? code : read_generation(t, folder, e);
 }
