@@ -80,8 +80,9 @@ struct attention {
     const float *k, *v;
     size_t stride, head_dim, n_kv;
     float scale;
-    float softcap; /* 0: none */
-    float slope;   /* ALiBi: slope * p is added to the score of position p; 0: none */
+    float softcap;     /* 0: none */
+    float slope;       /* ALiBi: slope * p is added to the score of position p; 0: none */
+    const float *bias; /* [n_kv], added to the scores; 7 more are read and not used; NULL: none */
 };
 
 /* One ISA's kernels. Lengths k are in elements: multiples of the weight type's block (and of 32 for
@@ -151,7 +152,7 @@ struct kernels {
 
     /* y = softmax(score) v, [head_dim]. scores: scratch of n_kv floats. n_kv > 0. exact:
      *   score[p] = dot(q, k[p]) * scale, as mul_f32 sums; with a softcap that of `softcap`; with a
-     *   slope fma(slope, (float)p, score[p]);
+     *   slope fma(slope, (float)p, score[p]); with a bias + bias[p];
      *   e[p] = exp(score[p] - max score), 0 below exp(-87.3); sum of e in eight lanes, p to lane
      *   p mod 8, folded;
      *   y[i] = (v[0][i] * e[0] + v[1][i] * e[1] + …) / sum, fma by fma in the order of p from 0. */

@@ -28,6 +28,7 @@ static void attend(const struct attend_job *j, size_t head, size_t t, float *sco
         .softcap = traits->attention_softcap,
         /* Counts from begin, not from 0: the same for all scores, so nothing to softmax. */
         .slope = m->alibi_slopes ? m->alibi_slopes[head] : 0,
+        .bias = m->alibi_biases ? m->alibi_biases + head * model_alibi_stride(m) + begin : NULL,
     };
     m->kernels->attention(&a, scores, j->f->attended + at);
 }

@@ -312,24 +312,6 @@ static int bind_rope(struct binder *b)
     return 0;
 }
 
-/* https://arxiv.org/abs/2108.12409, section 3: powers of one ratio; where the heads are no power of
- * two, those of the power below and, for the rest, every other one of the power above. */
-static int make_slopes(struct model *m, struct err *e)
-{
-    int32_t n = m->traits.n_head, power = 1;
-    double max = (double)m->traits.alibi_max, scale = (double)m->traits.alibi_scale;
-    m->alibi_slopes = arena_array(&m->arena, (size_t)n, sizeof *m->alibi_slopes);
-    if (!m->alibi_slopes)
-        return err_set(e, ERR_NOMEM, "no memory for %d slopes", n);
-    while (power * 2 <= n)
-        power *= 2;
-    for (int32_t h = 0; h < n; h++)
-        m->alibi_slopes[h] =
-            (float)(scale * (h < power ? exp2(-max * (h + 1) / power)
-                                       : exp2(-max * (2 * (h - power) + 1) / (2 * power))));
-    return 0;
-}
-
 int model_bind(struct model *m, const struct family *family, bool hf, struct err *e)
 {
     struct binder b = {.model = m, .family = family, .hf = hf, .e = e};
@@ -344,7 +326,7 @@ int model_bind(struct model *m, const struct family *family, bool hf, struct err
     if (!code)
         code = bind_rope(&b);
     if (!code && m->traits.alibi)
-        code = make_slopes(m, e);
+        code = model_alibi(m, e);
     for (int32_t i = 0; i < m->traits.n_layer && !code; i++)
         code = bind_layer(&b, i);
     if (!code)

@@ -138,18 +138,19 @@ static void gather_chunk(void *ctx, size_t chunk, int worker)
 
 /* ---- products ---- */
 
-static bool experts_want_q8(const struct traits *t, const struct layer *layer)
+/* Whether an expert that was chosen wants 8-bit columns for its gate and up, or for its down. */
+static bool inner_wants_q8(const struct forward *f, const struct layer *layer)
 {
-    for (int32_t e = 0; e < t->n_expert; e++)
-        if (layer->experts[e].up.q8 || (t->gated && layer->experts[e].gate.q8))
+    for (int32_t e = 0; e < f->model->traits.n_expert; e++)
+        if (f->experts.count[e] && (layer->experts[e].up.q8 || layer->experts[e].gate.q8))
             return true;
     return false;
 }
 
-static bool experts_down_q8(const struct traits *t, const struct layer *layer)
+static bool outer_wants_q8(const struct forward *f, const struct layer *layer)
 {
-    for (int32_t e = 0; e < t->n_expert; e++)
-        if (layer->experts[e].down.q8)
+    for (int32_t e = 0; e < f->model->traits.n_expert; e++)
+        if (f->experts.count[e] && layer->experts[e].down.q8)
             return true;
     return false;
 }
@@ -271,25 +272,26 @@ void step_experts(struct forward *f, const struct layer *layer, const float *x, 
 {
     const struct traits *t = &f->model->traits;
     size_t n_embd = (size_t)t->n_embd, n_entries = n * (size_t)t->n_expert_used;
-    bool experts_q8 = experts_want_q8(t, layer);
-    bool q8 = layer->router.q8 || layer->shared_router.q8 || layer->gate.q8 || layer->up.q8 ||
-              (n == 1 && experts_q8);
+    bool q8 = layer->router.q8 || layer->shared_router.q8 || layer->gate.q8 || layer->up.q8;
     struct experts_job j = {.f = f,
                             .x = x,
                             .n = n,
                             .shared = layer->up.n_rows != 0,
                             .shared_gated = layer->shared_router.n_rows != 0};
-    struct columns tokens = step_columns(f, x, n, n_embd, q8, f->q8), entries = tokens;
+    struct columns tokens = step_columns(f, x, n, n_embd, q8, f->q8), entries;
     route(&j, layer, tokens);
     number_entries(f, n);
+    bool inner_q8 = inner_wants_q8(f, layer);
     if (n > 1) {
         j.n_chunk = chunk_items(f, n, (size_t)t->n_expert_used * n_embd);
         run_chunks(f, gather_chunk, &j, n, j.n_chunk);
-        entries = step_columns(f, f->experts.rows, n_entries, n_embd, experts_q8, f->experts.q8);
+        entries = step_columns(f, f->experts.rows, n_entries, n_embd, inner_q8, f->experts.q8);
+    } else {
+        entries = q8 ? tokens : step_columns(f, x, n, n_embd, inner_q8, f->q8);
     }
     run_inner(&j, layer, &entries, &tokens);
     entries = step_columns(f, f->experts.gate, n_entries, (size_t)t->n_ff_expert,
-                           experts_down_q8(t, layer), f->experts.q8);
+                           outer_wants_q8(f, layer), f->experts.q8);
     if (j.shared)
         tokens = step_columns(f, f->gate, n, (size_t)t->n_ff_shared, layer->down.q8, f->q8);
     run_outer(&j, layer, &entries, &tokens);

@@ -54,6 +54,7 @@ struct model {
     struct norm embedding_norm, output_norm;
     const float *rope_divisors; /* GGUF's rope_freqs (Llama 3), or NULL */
     float *alibi_slopes;        /* [n_head] or NULL */
+    float *alibi_biases;        /* [n_head][model_alibi_stride], in place of slopes, or NULL */
     uint64_t layers_weights;    /* elements of all layers' matrices that one token meets */
     uint64_t layers_bytes;      /* the bytes of those */
 };
@@ -80,6 +81,15 @@ static inline size_t model_q_dim(const struct model *m)
 {
     return (size_t)m->traits.n_head * (size_t)m->traits.head_dim;
 }
+
+/* What attention reads beyond the last position's bias is there. */
+static inline size_t model_alibi_stride(const struct model *m)
+{
+    return (size_t)m->traits.n_ctx + 7;
+}
+
+/* Slopes or biases as the traits say. */
+int model_alibi(struct model *m, struct err *e);
 
 /* The file's tensors as m's layers and matrices, each shape checked against the traits. */
 int model_bind(struct model *m, const struct family *family, bool hf, struct err *e);

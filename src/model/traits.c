@@ -105,6 +105,9 @@ static void gguf_scaling(struct config *c, struct traits *t)
         /* Here the file's number is on top of the paper's. */
         if (magnitude > 0)
             r->attention_factor = magnitude * (r->factor > 1 ? 0.1 * log(r->factor) + 1 : 1);
+        /* config.json's attention_factor, which stands for all of it. */
+        r->attention_factor =
+            config_real_or(c, "rope.scaling.yarn_attn_factor", 1e-3, 1e3, r->attention_factor);
         refuse_features(c, others);
     } else if (kind.n == 0 || span_is(kind, "linear")) {
         /* Files before rope.scaling.* have the factor under its old name. */
@@ -197,7 +200,8 @@ static void hf_dynamic(struct config *c, struct traits *t, struct rope_traits *r
     if (r->n_rot < 4)
         config_fail(c, ERR_UNSUPPORTED, member(key, object, "rope_type"),
                     "'dynamic' with %d rotated elements, expected 4 at least", r->n_rot);
-    t->n_ctx = (int32_t)fmin(fmax(r->factor, 1) * t->n_ctx, CTX_MAX);
+    /* The base follows any length; the reference knows no bound. Twice what the factor says. */
+    t->n_ctx = (int32_t)fmin(2 * fmax(r->factor, 1) * t->n_ctx, CTX_MAX);
 }
 
 static void hf_scaling(struct config *c, struct traits *t, struct rope_traits *r,

@@ -97,6 +97,7 @@ struct traits {
     bool alibi;             /* https://arxiv.org/abs/2108.12409 */
     float alibi_max;        /* the first slope is 2^(-alibi_max / n_head) */
     float alibi_scale;      /* biases times this */
+    bool alibi_bf16;        /* slope, position and their product rounded to bfloat16 */
     bool positions;         /* a learned vector a position is added to the embedding… */
     int32_t positions_from; /* …which is row position + this of the matrix (OPT: 2) */
 
@@ -143,7 +144,7 @@ void traits_init(struct traits *t);
 void read_sizes(struct config *c, struct traits *t);
 /* All of t->rope but interleaved, in all spellings: rope_theta with rope_scaling, rope_parameters,
  * GGUF's rope.*. partial: the share of a head that rotates where the file does not say
- * (partial_rotary_factor, rotary_dim). Dynamic scaling stretches n_ctx. */
+ * (partial_rotary_factor, rotary_dim). Dynamic scaling stretches n_ctx to twice factor times. */
 void read_rope(struct config *c, struct traits *t, double partial);
 /* The same of r from one object ("rope_parameters.sliding_attention"); its rope_theta is base where
  * it has none. config.json only. */

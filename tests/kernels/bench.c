@@ -198,7 +198,7 @@ static void run_rope(void *arg)
 static void run_attention(void *arg)
 {
     struct rows *r = arg;
-    struct attention a = {r->a, r->a, r->b, DIM, DIM, KV, 0.125f, 0, 0};
+    struct attention a = {r->a, r->a, r->b, DIM, DIM, KV, 0.125f, 0, 0, NULL};
     r->t->attention(&a, r->c, r->c + KV);
 }
 

@@ -27,7 +27,7 @@ static void accurate(struct check *c, const struct attention *a, const float *y,
         e[p] = dot(a->q, a->k + p * a->stride, a->head_dim) * (double)a->scale;
         if (cap != 0)
             e[p] = cap * tanh(e[p] / cap);
-        e[p] += (double)a->slope * (double)p;
+        e[p] += (double)a->slope * (double)p + (a->bias ? (double)a->bias[p] : 0);
         max = fmax(max, e[p]);
     }
     for (size_t p = 0; p < a->n_kv; p++)
@@ -48,22 +48,27 @@ static void accurate(struct check *c, const struct attention *a, const float *y,
 struct shape {
     float sharpness; /* how far scores lie apart; large ones leave one position */
     float softcap, slope;
+    bool bias;
 };
 
 static void attention(struct check *c, size_t head_dim, size_t n_kv, size_t gap, struct shape s)
 {
     const size_t stride = head_dim + gap;
-    float q[DIM_MAX];
+    float q[DIM_MAX], bias[KV_MAX + 7];
     struct guarded k, v, scores[2], y[2];
-    char what[120];
+    char what[140];
 
-    snprintf(what, sizeof what, "attention dim=%zu n_kv=%zu gap=%zu sharpness=%g cap=%g slope=%g",
-             head_dim, n_kv, gap, (double)s.sharpness, (double)s.softcap, (double)s.slope);
+    snprintf(what, sizeof what,
+             "attention dim=%zu n_kv=%zu gap=%zu sharpness=%g cap=%g slope=%g bias=%d", head_dim,
+             n_kv, gap, (double)s.sharpness, (double)s.softcap, (double)s.slope, s.bias);
     guarded_open(&k, n_kv * stride * sizeof(float), 4);
     guarded_open(&v, n_kv * stride * sizeof(float), 8);
     fill_floats(&c->rng, FILL_PLAIN, q, head_dim);
     fill_floats(&c->rng, FILL_PLAIN, (float *)k.p, n_kv * stride);
     fill_floats(&c->rng, FILL_PLAIN, (float *)v.p, n_kv * stride);
+    fill_floats(&c->rng, FILL_PLAIN, bias, n_kv);
+    for (size_t i = n_kv; i < n_kv + 7; i++)
+        bias[i] = NAN; /* read and not used */
     for (size_t i = 0; i < head_dim; i++)
         q[i] *= s.sharpness;
     const struct attention a = {.q = q,
@@ -74,7 +79,8 @@ static void attention(struct check *c, size_t head_dim, size_t n_kv, size_t gap,
                                 .n_kv = n_kv,
                                 .scale = 1.0f / sqrtf((float)head_dim),
                                 .softcap = s.softcap,
-                                .slope = s.slope};
+                                .slope = s.slope,
+                                .bias = s.bias ? bias : NULL};
     for (int t = 0; t < 2; t++) {
         guarded_open(&scores[t], n_kv * sizeof(float), 4);
         guarded_open(&y[t], head_dim * sizeof(float), 4);
@@ -99,9 +105,10 @@ void check_attention(struct check *c)
     static const size_t dims[] = {1, 2, 5, 7, 8, 9, 16, 40, 64, 72, 80, 96, 127, 128, 136};
     static const size_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 100};
     static const struct shape shapes[] = {
-        {0, 0, 0},  {1, 0, 0},       {10, 0, 0},        {1000, 0, 0}, {1e20f, 0, 0},
-        {1, 50, 0}, {10, 2, 0},      {1e20f, 30, 0},    {1, 0, 0.5f}, {10, 0, 0.0039f},
-        {1, 5, 2},  {10, 50, -1.0f}, {1e20f, 50, 0.25f}};
+        {0, 0, 0, 0},     {1, 0, 0, 0},     {10, 0, 0, 0},        {1000, 0, 0, 0},
+        {1e20f, 0, 0, 0}, {1, 50, 0, 0},    {10, 2, 0, 0},        {1e20f, 30, 0, 0},
+        {1, 0, 0.5f, 0},  {1, 5, 2, 0},     {10, 0, 0.0039f, 0},  {10, 50, -1.0f, 0},
+        {1, 0, 0, 1},     {10, 5, 0.5f, 1}, {1e20f, 50, 0.25f, 1}};
     for (size_t d = 0; d < sizeof dims / sizeof *dims; d++)
         for (size_t n = 0; n < sizeof counts / sizeof *counts; n++)
             for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)

@@ -141,14 +141,17 @@ static inline void make_layer(struct maker *k, size_t i)
         make_ffn(k, &l->gate, &l->up, &l->down, t->n_ff);
         return;
     }
+    enum wtype matrices = k->matrices;
+    k->matrices = WTYPE_F32; /* routers are, in quantized files */
     l->router = make_matrix(k, t->n_expert, t->n_embd);
+    if (t->shared_gated)
+        l->shared_router = make_matrix(k, 1, t->n_embd);
+    k->matrices = matrices;
     l->experts = maker_memory(k, (size_t)t->n_expert, sizeof *l->experts);
     for (int32_t e = 0; e < t->n_expert; e++)
         make_ffn(k, &l->experts[e].gate, &l->experts[e].up, &l->experts[e].down, t->n_ff_expert);
     if (t->n_ff_shared)
         make_ffn(k, &l->gate, &l->up, &l->down, t->n_ff_shared);
-    if (t->shared_gated)
-        l->shared_router = make_matrix(k, 1, t->n_embd);
 }
 
 static inline void model_unmake(struct model *m)

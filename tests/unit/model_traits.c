@@ -202,10 +202,19 @@ static void test_cancelled_anew(void **state)
      * token's. */
     assert_int_equal(stops, 10);
     check_same("after the stops", logits, wanted, ROW);
-    kv_truncate(s.kv, N - 1); /* and back to short ones */
     one_pass(&m, N, wanted);
-    feed(&s, N, 10, false, logits);
-    check_same("short again", logits + (N - 1) * ROW, wanted, ROW);
+    for (int stop = 0; stop <= 8; stop += 4) { /* part of the past is long, then all is short */
+        int left = stop;
+        kv_truncate(s.kv, N);
+        kv_expect(s.kv, N + 1);
+        assert_int_equal(
+            model_forward(&m, s.forward, s.kv, &id, 1, 1, logits, say_no_later, &left, NULL, &e),
+            ERR_CANCELLED);
+        kv_expect(s.kv, 0);
+        kv_truncate(s.kv, N - 1);
+        feed(&s, N, 10, false, logits);
+        check_same("short again", logits + (N - 1) * ROW, wanted, ROW);
+    }
     close_session(&s);
     model_unmake(&m);
 }
@@ -247,6 +256,35 @@ static void test_work(void **state)
     assert_int_equal((many.bytes_read - known) % expert, 0);
     /* Six experts a layer, two of them read by any token; the last layer's block has one token. */
     assert_true(many.bytes_read - known <= expert * 2 * (6 - USED));
+    many = (struct forward_work){0};
+    assert_int_equal(model_forward(&m, s.forward, s.kv, ids, 2, 0, logits, NULL, NULL, &many, &e),
+                     0);
+    assert_int_equal(many.multiply_adds, 2 * 1000000 + 2 * EMBD * ((3 + 3) + 2 * (6 + 7)));
+    kv_truncate(s.kv, 1);
+    many = (struct forward_work){0};
+    assert_int_equal(model_forward(&m, s.forward, s.kv, ids, 3, 0, logits, NULL, NULL, &many, &e),
+                     0);
+    assert_int_equal(many.multiply_adds, 3 * 1000000 + 2 * EMBD * ((2 + 3 + 3) + 2 * (2 + 3 + 4)));
+    close_session(&s);
+    model_unmake(&m);
+}
+
+/* A router that says nothing usable picks some experts all the same. */
+static void test_router_of_nan(void **state)
+{
+    static float logits[TOKENS * ROW];
+    struct model m = {0};
+    struct session s;
+    (void)state;
+    shape_make(&m, shape_named("qwen_moe"));
+    float *router = (float *)(void *)m.layers[0].router.data;
+    for (size_t i = 0; i < 4 * 64; i++) /* all of four experts' rows; infinities for the rest */
+        router[i] = NAN;
+    for (size_t i = 4 * 64; i < 6 * 64; i++)
+        router[i] = i % 2 ? INFINITY : -INFINITY;
+    open_session(&s, &m, 2, TOKENS);
+    feed(&s, TOKENS - 1, TOKENS, true, logits);
+    feed(&s, TOKENS, 1, true, logits);
     close_session(&s);
     model_unmake(&m);
 }
@@ -259,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_expected_length),
         cmocka_unit_test(test_cancelled_anew),
         cmocka_unit_test(test_work),
+        cmocka_unit_test(test_router_of_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

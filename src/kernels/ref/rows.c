@@ -84,6 +84,8 @@ void ref_attention(const struct attention *a, float *scores, float *y)
             s = ref_capped(s, a->softcap);
         if (a->slope != 0)
             s = fmaf(a->slope, (float)p, s);
+        if (a->bias)
+            s += a->bias[p];
         scores[p] = s;
         max = s > max ? s : max;
     }

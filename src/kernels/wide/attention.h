@@ -16,6 +16,8 @@ wide_inline struct v8f scored(const struct attention *a, struct v8f dot, size_t 
         s = v8f_capped(s, v8f_set1(a->softcap));
     if (a->slope != 0) /* positions are exact in float up to 2^24 */
         s = v8f_fma(v8f_set1(a->slope), v8f_add(v8f_set1((float)p), v8f_load(lane)), s);
+    if (a->bias)
+        s = v8f_add(s, v8f_load(a->bias + p));
     return s;
 }
 

@@ -73,6 +73,7 @@ static void read(struct config *c, struct traits *t)
     t->fused_qkv = true;
     t->qkv_order = QKV_GROUPS;
     t->alibi_scale = t->attention_scale; /* before the softmax both are divided */
+    t->alibi_bf16 = true;
 }
 
 static const char *const types[] = {"falcon", NULL};

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of families: one row each. */
+/* The table of families: families.h has the rows. */
 #include "model/families/families.h"
 
-static const struct family *const families[] = {
-    &family_llama,      &family_mistral,   &family_mixtral,   &family_phi,       &family_phi3,
-    &family_gemma,      &family_gemma2,    &family_gemma3,    &family_stablelm,  &family_qwen2,
-    &family_qwen3,      &family_qwen2_moe, &family_qwen3_moe, &family_gpt2,      &family_gpt_neox,
-    &family_gptj,       &family_falcon,    &family_mpt,       &family_bloom,     &family_opt,
-    &family_olmo,       &family_olmo2,     &family_granite,   &family_cohere,    &family_smollm3,
-    &family_starcoder2, &family_exaone,    &family_glm4,      &family_internlm2,
-};
+#define FAMILY(name) &family_##name,
+static const struct family *const families[] = {FAMILY_ROWS};
+#undef FAMILY
 
 enum { N_FAMILIES = sizeof families / sizeof *families };
 

@@ -1,38 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* Every family; private to families/. */
+/* Every family, a row each; private to families/. */
 #ifndef WATTLE_MODEL_FAMILIES_FAMILIES_H
 #define WATTLE_MODEL_FAMILIES_FAMILIES_H
 
 #include "model/traits.h"
 
-extern const struct family family_llama;
-extern const struct family family_mistral;
-extern const struct family family_mixtral;
-extern const struct family family_phi;
-extern const struct family family_phi3;
-extern const struct family family_gemma;
-extern const struct family family_gemma2;
-extern const struct family family_gemma3;
-extern const struct family family_stablelm;
-extern const struct family family_qwen2;
-extern const struct family family_qwen3;
-extern const struct family family_qwen2_moe;
-extern const struct family family_qwen3_moe;
-extern const struct family family_gpt2;
-extern const struct family family_gpt_neox;
-extern const struct family family_gptj;
-extern const struct family family_falcon;
-extern const struct family family_mpt;
-extern const struct family family_bloom;
-extern const struct family family_opt;
-extern const struct family family_olmo;
-extern const struct family family_olmo2;
-extern const struct family family_granite;
-extern const struct family family_cohere;
-extern const struct family family_smollm3;
-extern const struct family family_starcoder2;
-extern const struct family family_exaone;
-extern const struct family family_glm4;
-extern const struct family family_internlm2;
+/* The file families/NAME.c defines family_NAME. */
+/* clang-format off */
+#define FAMILY_ROWS \
+    FAMILY(llama) \
+    FAMILY(mistral) \
+    FAMILY(mixtral) \
+    FAMILY(phi) \
+    FAMILY(phi3) \
+    FAMILY(gemma) \
+    FAMILY(gemma2) \
+    FAMILY(gemma3) \
+    FAMILY(stablelm) \
+    FAMILY(qwen2) \
+    FAMILY(qwen3) \
+    FAMILY(qwen2_moe) \
+    FAMILY(qwen3_moe) \
+    FAMILY(gpt2) \
+    FAMILY(gpt_neox) \
+    FAMILY(gptj) \
+    FAMILY(falcon) \
+    FAMILY(mpt) \
+    FAMILY(bloom) \
+    FAMILY(opt) \
+    FAMILY(olmo) \
+    FAMILY(olmo2) \
+    FAMILY(granite) \
+    FAMILY(cohere) \
+    FAMILY(smollm3) \
+    FAMILY(starcoder2) \
+    FAMILY(exaone) \
+    FAMILY(glm4) \
+    FAMILY(minicpm) \
+    FAMILY(internlm2)
+/* clang-format on */
+
+#define FAMILY(name) extern const struct family family_##name;
+FAMILY_ROWS
+#undef FAMILY
 
 #endif

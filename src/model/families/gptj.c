@@ -27,7 +27,7 @@ static void read(struct config *c, struct traits *t)
     t->n_ctx = 2048;
     t->n_ff = -4;
     read_sizes(c, t);
-    read_rope(c, t, 64.0 / t->head_dim); /* rotary_dim 64 where it is absent */
+    read_rope(c, t, t->head_dim > 0 ? 64.0 / t->head_dim : 0); /* rotary_dim's default is 64 */
     t->rope.interleaved = true;
     read_layer_norm(c, t, 1e-5);
     read_activation(c, t, "gelu_new");
