@@ -40,6 +40,8 @@ void least_init(struct tokenizer *t)
 size_t tokenizer_least(const struct tokenizer *t, struct span text)
 {
     size_t n = 0;
+    if (t->pipeline)
+        return 0;
     for (size_t i = 0; i < text.n; i++)
         n += t->counts[text.p[i]];
     if (t->nfc)

@@ -569,3 +569,22 @@ int sentencepiece_json(const struct tokenizer_files *f, struct span model_type, 
     sp_model_release(&m);
     return rc;
 }
+
+int sentencepiece_json_of_vocab(const struct vocab *v, struct buf *out, struct err *e)
+{
+    struct sp_model m = {0};
+    struct sp_config c = {0};
+    size_t before = out->n;
+    int rc = sp_model_of_vocab(&m, v, e);
+    if (!rc)
+        rc = sp_config_of_vocab(&c, v, &m, e);
+    if (!rc)
+        rc = put_all(&m, &c, out, e);
+    if (!rc)
+        rc = buf_check(out, "tokenizer.json of the vocabulary", e);
+    if (rc && !out->failed)
+        buf_truncate(out, before);
+    sp_config_release(&c);
+    sp_model_release(&m);
+    return rc;
+}

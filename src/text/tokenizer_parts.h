@@ -4,14 +4,17 @@
 #define WATTLE_TEXT_TOKENIZER_PARTS_H
 
 #include "text/added.h"
-#include "text/merge.h"
+#include "text/pairs.h"
 #include "text/pre.h"
 #include "text/tokenizer.h"
+#include "text/unicode.h"
 #include "text/vocab_index.h"
 
-struct pair_table; /* bpe.c: what two neighbours become */
+struct pipeline; /* pipeline.h */
 
 struct tokenizer {
+    /* From files: everything but v, whose arrays are the pipeline's. NULL: from a struct vocab. */
+    struct pipeline *pipeline;
     struct vocab v;           /* its arrays are borrowed */
     struct vocab_index index; /* the texts that words can become */
     struct added added;

@@ -133,49 +133,107 @@ static int canonical_order(int32_t *cps, size_t n)
     return 0;
 }
 
-/* Canonical decomposition of s into cps (room for 4 code points a character: the longest canonical
- * decomposition, U+1F82's and its kin); returns how many. */
-static size_t decompose(struct span s, int32_t *cps, size_t room)
+/* Code points that grow as they come. */
+struct points {
+    int32_t *cps;
+    size_t n, cap;
+};
+
+/* The longest decomposition of one character is of 18: U+FDFA's. */
+enum { DECOMPOSED_MAX = 32 };
+
+static int points_reserve(struct points *p)
 {
-    size_t n = 0;
+    if (p->cap - p->n >= DECOMPOSED_MAX)
+        return 0;
+    size_t cap = p->cap + p->cap / 2 + 256;
+    int32_t *cps = realloc(p->cps, cap * sizeof(*cps));
+    if (!cps)
+        return ERR_NOMEM;
+    p->cps = cps;
+    p->cap = cap;
+    return 0;
+}
+
+static int decompose(struct span s, utf8proc_option_t options, struct points *out)
+{
     for (size_t i = 0; i < s.n;) {
         uint32_t cp = 0;
         i += utf8_decode(span_sub(s, i, 4), &cp);
+        if (points_reserve(out))
+            return ERR_NOMEM;
         int boundary = 0;
-        utf8proc_ssize_t got =
-            utf8proc_decompose_char((utf8proc_int32_t)cp, cps + n, (utf8proc_ssize_t)(room - n),
-                                    UTF8PROC_DECOMPOSE | UTF8PROC_STABLE, &boundary);
-        if (got < 0 || (size_t)got > room - n)
-            cps[n++] = (int32_t)cp; /* cannot be: the tables end at four */
+        utf8proc_ssize_t got = utf8proc_decompose_char((utf8proc_int32_t)cp, out->cps + out->n,
+                                                       DECOMPOSED_MAX, options, &boundary);
+        if (got < 0 || got > DECOMPOSED_MAX)
+            out->cps[out->n++] = (int32_t)cp; /* cannot be: the tables end at 18 */
         else
-            n += (size_t)got;
+            out->n += (size_t)got;
     }
-    return n;
+    return 0;
 }
 
-int nfc_append(struct buf *out, struct span s, struct err *e)
+int normal_form_append(struct buf *out, struct span s, enum normal_form form, struct err *e)
 {
-    int rc = 0;
-    size_t room;
-    if (!size_mul(utf8_length(s), 4, &room))
-        return err_set(e, ERR_LIMIT, "text: %zu bytes are too many to normalize", s.n);
-    int32_t *cps = calloc(room ? room : 1, sizeof(*cps));
-    if (!cps)
-        return err_set(e, ERR_NOMEM, "text: no memory to normalize %zu bytes", s.n);
-    size_t n = decompose(s, cps, room);
-    rc = canonical_order(cps, n);
+    bool compatible = form == NORMAL_NFKC || form == NORMAL_NFKD;
+    bool composed = form == NORMAL_NFC || form == NORMAL_NFKC;
+    struct points p = {NULL, 0, 0};
+    int rc =
+        decompose(s, UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatible ? UTF8PROC_COMPAT : 0), &p);
+    if (!rc)
+        rc = canonical_order(p.cps, p.n);
     if (rc) {
         err_set(e, rc, "text: no memory to normalize %zu bytes", s.n);
         goto done;
     }
-    utf8proc_ssize_t composed =
-        utf8proc_normalize_utf32(cps, (utf8proc_ssize_t)n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
-    for (utf8proc_ssize_t i = 0; i < composed; i++) {
+    utf8proc_ssize_t n = (utf8proc_ssize_t)p.n;
+    if (composed && p.n)
+        n = utf8proc_normalize_utf32(p.cps, n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    for (utf8proc_ssize_t i = 0; i < n; i++) {
         char bytes[4];
-        buf_put(out, bytes, utf8_encode((uint32_t)cps[i], bytes));
+        buf_put(out, bytes, utf8_encode((uint32_t)p.cps[i], bytes));
     }
     rc = buf_check(out, "normalized text", e);
 done:
-    free(cps);
+    free(p.cps);
     return rc;
+}
+
+int nfc_append(struct buf *out, struct span s, struct err *e)
+{
+    return normal_form_append(out, s, NORMAL_NFC, e);
+}
+
+/* ---- categories ---- */
+
+bool unicode_is_mark(uint32_t cp)
+{
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
+    return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC || c == UTF8PROC_CATEGORY_ME;
+}
+
+bool unicode_is_numeric(uint32_t cp)
+{
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
+    return c == UTF8PROC_CATEGORY_ND || c == UTF8PROC_CATEGORY_NL || c == UTF8PROC_CATEGORY_NO;
+}
+
+bool unicode_is_punctuation(uint32_t cp)
+{
+    if (cp < 0x80)
+        return cp > ' ' && cp < 0x7f && !(cp >= '0' && cp <= '9') && !(cp >= 'A' && cp <= 'Z') &&
+               !(cp >= 'a' && cp <= 'z');
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
+    return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO;
+}
+
+void unicode_append_lower(struct buf *out, uint32_t cp)
+{
+    char bytes[4];
+    if (cp == 0x130) { /* the only one that becomes two: i and a dot above */
+        buf_str(out, "i\xcc\x87");
+        return;
+    }
+    uint32_t lower = (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
+    buf_put(out, bytes, utf8_encode(lower, bytes));
 }
