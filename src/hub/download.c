@@ -231,6 +231,7 @@ static int send(struct item *it, struct err *e)
         .bearer = buf_cstr(&p->token),
         .offset = it->have,
         .total = it->file->has_size ? it->file->size : 0,
+        .same_etag = !it->hash,
         .on_head = on_head,
         .on_body = on_body,
         .on_retry = on_retry,

@@ -123,6 +123,20 @@ def cut_and_resumed(folder):
     p.hub.close()
 
 
+def cut_and_changed(folder):
+    """A file that no sha256 tells of goes on only as what it began as."""
+    p = Place(folder)
+    p.hub.plain_api = True
+    text = FILES["tokenizer_config.json"]
+    p.hub.queue("tokenizer_config.json", Fault(cut=3, data=b"<><><>X", etag='W/"page"'), Fault(etag='"other"'))
+    p.pull()
+    p.is_whole()
+    ranges = [r.headers.get("Range") for r in p.hub.asked("tokenizer_config.json")]
+    check(ranges == [None, "bytes=3-", None], f"{ranges}")
+    check(read(p.file("tokenizer_config.json")) == text, "text")
+    p.hub.close()
+
+
 def interrupted_and_resumed(folder):
     p = Place(folder)
     hold = threading.Event()
@@ -586,6 +600,6 @@ def first_use(folder):
 
 
 if __name__ == "__main__":
-    tests = (what_is_needed, revisions, cut_and_resumed, interrupted_and_resumed, ranges_that_fail, without_sizes, token_stays, refusals,
+    tests = (what_is_needed, revisions, cut_and_resumed, cut_and_changed, interrupted_and_resumed, ranges_that_fail, without_sizes, token_stays, refusals,
              wrong_bytes, hostile_answers, gguf, kinds, offline, no_space, side_by_side, through_a_proxy, over_https, progress, cases_of_the_layout, models, places, first_use)
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

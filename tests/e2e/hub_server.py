@@ -212,6 +212,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fault = fault or Fault()
         if fault.data is not None:
             data = fault.data
+        if fault.etag:
+            headers = {**headers, "X-Linked-Etag": headers["ETag"], "ETag": fault.etag}
         with hub.lock:
             hub.active += 1
             hub.most_active = max(hub.most_active, hub.active)
