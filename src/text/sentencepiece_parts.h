@@ -76,4 +76,16 @@ int sp_config_of_vocab(struct sp_config *c, const struct vocab *v, const struct 
                        struct err *e);
 void sp_config_release(struct sp_config *c);
 
+/* ---- sentencepiece_vocab.c ---- */
+
+void sp_put_text(struct json_writer *w, const char *key, const char *value);
+void sp_put_flag(struct json_writer *w, const char *key, bool value);
+/* An object that begins with its type; the caller ends it. */
+void sp_begin(struct json_writer *w, const char *type);
+
+bool sp_has_user_defined(const struct sp_model *m);
+int sp_put_bpe(struct json_writer *w, const struct sp_model *m, const struct sp_config *c,
+               struct err *e);
+void sp_put_unigram(struct json_writer *w, const struct sp_model *m);
+
 #endif
