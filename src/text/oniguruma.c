@@ -11,10 +11,9 @@ enum { DEPTH_MAX = 100 };
 
 /* Inside of a set. */
 #define SPACE "\\t-\\r\\x{85}\\p{Z}"
-#define WORD  "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD  "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 #define DIGIT "\\p{Nd}"
 #define HEX   "0-9A-Fa-f"
-#define PUNCT "\\p{P}$+<=>^`|~"
 
 struct translation {
     struct span s;
@@ -56,7 +55,7 @@ static const struct property properties[] = {
     {"digit", DIGIT},
     {"lower", "\\p{Lowercase}"},
     {"upper", "\\p{Uppercase}"},
-    {"punct", PUNCT},
+    {"punct", "\\p{P}"},
     {"space", SPACE},
     {"whitespace", SPACE},
     {"word", WORD},
@@ -329,14 +328,15 @@ static int put_posix(struct translation *t, struct set *c, struct err *e)
     struct span name = span_sub(t->s, from, n);
     if (n == 0 || !span_is(span_sub(t->s, from + n, 2), ":]"))
         return 0;
-    for (size_t i = 0; i < sizeof(properties) / sizeof(*properties); i++) {
-        if (span_is(name, properties[i].name)) {
-            put_class(t, c, properties[i].set, negated);
-            t->at = from + n + 2;
-            return 1;
-        }
-    }
-    return fail(t, "the name of a set is unknown", e);
+    const char *set = span_is(name, "punct") ? "\\p{P}\\p{S}" : NULL; /* more than \p{Punct} */
+    for (size_t i = 0; i < sizeof(properties) / sizeof(*properties) && !set; i++)
+        if (span_is(name, properties[i].name))
+            set = properties[i].set;
+    if (!set)
+        return fail(t, "the name of a set is unknown", e);
+    put_class(t, c, set, negated);
+    t->at = from + n + 2;
+    return 1;
 }
 
 /* A set in a set. */

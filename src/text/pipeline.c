@@ -146,6 +146,16 @@ static int normalized(struct pipeline *p, struct normal_scratch *s, struct span 
     return buf_check(&p->added_texts, "added_tokens", e);
 }
 
+/* A token that is found in normalized text is decoded to that text, and then is special only if
+ * that is the text of a special one. */
+static void rename_token(struct pipeline *p, const struct added_token *t)
+{
+    int32_t at = vocab_index_find(&p->listed_index, t->text);
+    bool special = at >= 0 && p->listed[at].special;
+    p->tokens[t->id] = t->text;
+    p->types[t->id] = special ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
+}
+
 /* The listed tokens of one kind, in the order in which they take precedence, as a set. */
 static int open_set(struct pipeline *p, struct added *out, bool normal, struct err *e)
 {
@@ -176,6 +186,9 @@ static int open_set(struct pipeline *p, struct added *out, bool normal, struct e
     for (size_t i = 0; i < n && !rc; i++)
         if (moved[i] != SIZE_MAX)
             tokens[i].text.p = (const uint8_t *)p->added_texts.p + moved[i];
+    for (size_t i = 0; i < n && !rc; i++)
+        if (moved[i] != SIZE_MAX)
+            rename_token(p, &tokens[i]);
     normal_scratch_release(&scratch);
     free(moved);
     if (rc) {
@@ -207,18 +220,14 @@ int pipeline_add_tokens(struct pipeline *p, struct err *e)
     return rc;
 }
 
-int pipeline_ready(struct pipeline *p, struct err *e)
+void pipeline_ready(struct pipeline *p)
 {
-    if (p->n_decoders == 0)
-        p->decoders[p->n_decoders++] = (struct decoder){.kind = DECODER_JOIN};
     if (p->is_unigram)
-        return 0;
+        return;
     struct pre_stage *last = p->n_stages ? &p->stages[p->n_stages - 1] : NULL;
     bpe_model_ready(&p->bpe, last && last->letters);
     if (p->bpe.bytes)
         last->letters = false;
-    (void)e;
-    return 0;
 }
 
 /* ---- words ---- */
@@ -392,7 +401,7 @@ static int split(struct pipeline_run *r, const struct added *set, plain_fn fn, s
             to = space_to;
         if (done < from)
             rc = plain(r, fn, text, done, from, first, inside, e);
-        if (!rc)
+        if (!rc && from < to) /* else all of it went to the token before */
             rc = token_list_push(r->out, t->id, e);
         done = to;
     }

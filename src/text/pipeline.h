@@ -37,7 +37,7 @@ struct pipeline {
     struct vocab_index index;  /* model_tokens */
 
     struct listed_token *listed;
-    size_t n_listed;
+    size_t n_listed, listed_cap;
     struct span *listed_texts;
     struct vocab_index listed_index;
     /* Found in the text as it comes, and in the normalized text. */
@@ -69,7 +69,7 @@ int32_t pipeline_find(const struct pipeline *p, struct span text);
  * normalizers are there. */
 int pipeline_add_tokens(struct pipeline *p, struct err *e);
 /* Once everything is set. */
-int pipeline_ready(struct pipeline *p, struct err *e);
+void pipeline_ready(struct pipeline *p);
 
 /* Appends the ids of text (valid UTF-8), without what add_special adds. */
 int pipeline_encode(const struct pipeline *p, struct span text, const struct encode_options *o,
@@ -77,8 +77,12 @@ int pipeline_encode(const struct pipeline *p, struct span text, const struct enc
 
 /* ---- tokenizer_json.c and its kin ---- */
 
-/* Reads tokenizer.json. */
-int pipeline_from_json(struct pipeline **out, struct span json, struct err *e);
+/* Reads tokenizer.json; what: the file that it was made of, for messages. s may be NULL. */
+struct settings;
+int pipeline_from_json(struct pipeline **out, struct span json, const char *what,
+                       const struct settings *s, struct err *e);
+/* tokenizer_files.c: lists what the configuration adds to the tokens that are listed already. */
+int pipeline_settings(struct pipeline *p, const struct settings *s, struct err *e);
 /* Parses a part of the file and keeps it until pipeline_close. */
 int pipeline_doc(struct pipeline *p, struct span json, const char *what, const struct json **out,
                  struct err *e);

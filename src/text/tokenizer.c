@@ -2,6 +2,7 @@
 /* Opens a vocabulary, and encodes: added tokens are found first, what lies between them goes to BPE
  * or SentencePiece. A tokenizer does not change once it is open; what a call needs is its own. */
 #include "text/pipeline.h"
+#include "text/sentencepiece.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 
@@ -9,6 +10,8 @@
 
 #define MAX_TOKENS ((size_t)4 << 20)
 #define MAX_TEXT   ((size_t)16 << 20)
+
+enum { UNIGRAM_JSON_MAX = 512 << 20 };
 
 /* ---- lists ---- */
 
@@ -208,6 +211,24 @@ static int gather_added(struct tokenizer *t, struct err *e)
     return 0;
 }
 
+/* Unigram out of GGUF takes the way of a tokenizer.json. */
+static int open_unigram(struct tokenizer *t, struct err *e)
+{
+    struct buf json;
+    buf_init(&json, UNIGRAM_JSON_MAX);
+    int rc = sentencepiece_json_of_vocab(&t->v, &json, e);
+    if (!rc)
+        rc = pipeline_from_json(&t->pipeline, buf_view(&json), "vocabulary", NULL, e);
+    buf_release(&json);
+    if (rc)
+        return rc;
+    t->v.n = t->pipeline->n;
+    t->v.tokens = t->pipeline->tokens;
+    t->v.types = t->pipeline->types;
+    least_init_pipeline(t);
+    return 0;
+}
+
 int tokenizer_open(struct tokenizer **out, const struct vocab *v, struct err *e)
 {
     int rc = check_vocab(v, e);
@@ -217,16 +238,21 @@ int tokenizer_open(struct tokenizer **out, const struct vocab *v, struct err *e)
     if (!t)
         return err_set(e, ERR_NOMEM, "vocabulary: no memory");
     t->v = *v;
-    rc = index_tokens(t, e);
-    if (!rc)
-        rc = gather_added(t, e);
-    if (!rc)
-        rc = v->kind == VOCAB_BPE ? bpe_open(t, e) : spm_open(t, e);
+    if (v->kind == VOCAB_UNIGRAM) {
+        rc = open_unigram(t, e);
+    } else {
+        rc = index_tokens(t, e);
+        if (!rc)
+            rc = gather_added(t, e);
+        if (!rc)
+            rc = v->kind == VOCAB_BPE ? bpe_open(t, e) : spm_open(t, e);
+        if (!rc)
+            least_init(t);
+    }
     if (rc) {
         tokenizer_close(&t);
         return rc;
     }
-    least_init(t);
     *out = t;
     return 0;
 }

@@ -47,6 +47,7 @@ struct vocab {
 struct tokenizer_files {
     struct span tokenizer_json, sentencepiece, vocab_json, merges_txt;
     struct span tokenizer_config, special_tokens_map, added_tokens; /* JSON */
+    struct span model_type; /* config.json's; empty: unknown. Tells how sentencepiece is read. */
 };
 
 struct tokenizer; /* immutable once open: any number of threads */

@@ -11,8 +11,6 @@ enum {
     LISTED_MAX = 1 << 20,
 };
 
-static const char file_name[] = "tokenizer.json";
-
 int pipeline_doc(struct pipeline *p, struct span json, const char *what, const struct json **out,
                  struct err *e)
 {
@@ -53,7 +51,8 @@ static int read_added(struct pipeline *p, const struct json *list, struct err *e
     if (n > LISTED_MAX)
         return err_set(e, ERR_LIMIT, "added_tokens: %zu tokens, expected at most %d", n,
                        LISTED_MAX);
-    p->listed = calloc(n ? n : 1, sizeof(*p->listed));
+    p->listed = calloc(n + 1, sizeof(*p->listed));
+    p->listed_cap = n + 1;
     if (!p->listed)
         return err_set(e, ERR_NOMEM, "added_tokens: no memory for %zu", n);
     for (size_t i = 0; i < n; i++) {
@@ -76,7 +75,7 @@ static int find_parts(struct span json, struct span parts[PARTS], struct err *e)
     struct json_walk w;
     struct span key;
     struct span value;
-    int got = json_walk_init(&w, json, JSON_OBJECT, file_name, e);
+    int got = json_walk_init(&w, json, JSON_OBJECT, "file", e);
     if (got)
         return got;
     while ((got = json_walk_next(&w, &key, &value, e)) > 0) {
@@ -84,16 +83,17 @@ static int find_parts(struct span json, struct span parts[PARTS], struct err *e)
             if (!span_is(key, part_names[i]))
                 continue;
             if (parts[i].n)
-                return err_set(e, ERR_FORMAT, "%s: %s is there twice", file_name, part_names[i]);
+                return err_set(e, ERR_FORMAT, "%s is there twice", part_names[i]);
             parts[i] = value;
         }
     }
     if (!got && !parts[PART_MODEL].n)
-        got = err_set(e, ERR_FORMAT, "%s: model: missing", file_name);
+        got = err_set(e, ERR_FORMAT, "model: missing");
     return got;
 }
 
-static int read_parts(struct pipeline *p, const struct span parts[PARTS], struct err *e)
+static int read_parts(struct pipeline *p, const struct span parts[PARTS], const struct settings *s,
+                      struct err *e)
 {
     int (*const readers[PARTS])(struct pipeline *, const struct json *, struct err *) = {
         read_added, read_normalizer, read_pre_tokenizer, read_post_processor, read_decoder, NULL};
@@ -110,27 +110,29 @@ static int read_parts(struct pipeline *p, const struct span parts[PARTS], struct
         else if (!rc)
             rc = readers[i](p, v, e);
     }
+    if (!rc && s)
+        rc = pipeline_settings(p, s, e);
     if (!rc)
         rc = pipeline_add_tokens(p, e);
     if (!rc)
         rc = read_post_processor(p, post, e);
     if (!rc)
-        rc = pipeline_ready(p, e);
+        pipeline_ready(p);
     return rc;
 }
 
-int pipeline_from_json(struct pipeline **out, struct span json, struct err *e)
+int pipeline_from_json(struct pipeline **out, struct span json, const char *what,
+                       const struct settings *s, struct err *e)
 {
     struct span parts[PARTS] = {{NULL, 0}};
-    int rc = find_parts(json, parts, e);
-    if (rc)
-        return rc;
     struct pipeline *p = calloc(1, sizeof(*p));
-    if (!p)
-        return err_set(e, ERR_NOMEM, "%s: no memory", file_name);
-    rc = read_parts(p, parts, e);
+    int rc = p ? 0 : err_set(e, ERR_NOMEM, "no memory");
+    if (!rc)
+        rc = find_parts(json, parts, e);
+    if (!rc)
+        rc = read_parts(p, parts, s, e);
     if (rc) {
-        err_wrap(e, rc, "%s", file_name);
+        err_wrap(e, rc, "%s", what);
         pipeline_close(&p);
         return rc;
     }

@@ -614,5 +614,7 @@ int read_decoder(struct pipeline *p, const struct json *v, struct err *e)
         {"Strip", read_strip_decoder},      {"Replace", read_replace_decoder},
         {"BPEDecoder", read_bpe_decoder},   {"WordPiece", read_wordpiece_decoder},
     };
+    if (json_type_of(v) == JSON_NULL) /* not the same as an empty sequence */
+        return push_decoder(p, (struct decoder){.kind = DECODER_JOIN}, e);
     return read_part(p, v, "decoder", "decoders", kinds, sizeof(kinds) / sizeof(*kinds), 0, e);
 }

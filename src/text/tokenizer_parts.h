@@ -60,8 +60,9 @@ struct encoding {
 bool token_is_control(const struct tokenizer *t, int32_t id);
 enum token_type token_type_of(const struct tokenizer *t, int32_t id);
 
-/* least.c; after bpe_open or spm_open. */
+/* least.c; after bpe_open or spm_open, or once the pipeline is there. */
 void least_init(struct tokenizer *t);
+void least_init_pipeline(struct tokenizer *t);
 
 int bpe_open(struct tokenizer *t, struct err *e);
 void bpe_close(struct tokenizer *t);
