@@ -153,7 +153,7 @@ static void put_path(struct buf *path, const char *folder, const char *name)
 static int find_gguf(const struct files *f, const char *folder, struct buf *path, struct err *e)
 {
     if (f->n + f->n_sets > 1)
-        return err_set(e, ERR_NOTFOUND,
+        return err_set(e, ERR_UNSUPPORTED,
                        "the folder '%s' has %zu .gguf files (%s), expected one: name the file",
                        folder, f->n + f->n_sets, f->names);
     int rc = check_set(f, folder, ".gguf", e);

@@ -32,7 +32,8 @@ bool cache_hash_kind_of(const char *etag, enum cache_hash_kind *out)
 int cache_hash_open(struct cache_hash **out, enum cache_hash_kind kind, uint64_t size,
                     struct err *e)
 {
-    struct cache_hash *h = calloc(1, sizeof *h);
+    /* NULL where libcrypto's start ran out of memory; it would crash on what it then lacks */
+    struct cache_hash *h = OSSL_LIB_CTX_get0_global_default() ? calloc(1, sizeof *h) : NULL;
     if (h)
         h->ctx = EVP_MD_CTX_new();
     const EVP_MD *md = kind == CACHE_SHA256 ? EVP_sha256() : EVP_sha1();

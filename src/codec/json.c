@@ -161,7 +161,66 @@ static int explain(struct span text, const char *what, const json_error_t *error
                    error->text);
 }
 
-static int parse(struct json **out, struct span text, size_t max_bytes, size_t flags,
+/* Bytes at the front of s that could be of a number; *integer: there is no point or exponent. */
+static size_t number_length(struct span s, bool *integer)
+{
+    size_t n = 0;
+    *integer = true;
+    for (; n < s.n; n++) {
+        uint8_t ch = s.p[n];
+        if (ch == '.' || ch == 'e' || ch == 'E' || ch == '+')
+            *integer = false;
+        else if (ch != '-' && (ch < '0' || ch > '9'))
+            break;
+    }
+    return n;
+}
+
+/* Appends text with ".0" behind each integer that is beyond 64 bits. */
+static void widen(struct span text, struct buf *out)
+{
+    bool in_string = false, integer;
+    for (size_t i = 0, n; i < text.n; i += n) {
+        uint8_t ch = text.p[i];
+        int64_t value;
+        n = in_string && ch == '\\' ? 2 : 1;
+        integer = false;
+        if (ch == '"')
+            in_string = !in_string;
+        else if (!in_string && (ch == '-' || (ch >= '0' && ch <= '9')))
+            n = number_length(span_sub(text, i, text.n), &integer);
+        buf_span(out, span_sub(text, i, n));
+        if (integer && !num_parse_i64(span_sub(text, i, n), &value))
+            buf_str(out, ".0");
+    }
+}
+
+static json_t *load(struct span text, size_t flags, json_error_t *error)
+{
+    *error = (json_error_t){.line = -1, .column = -1, .position = 0};
+    return json_loadb((const char *)text.p, text.n,
+                      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, error);
+}
+
+/* Integers beyond 64 bits are numbers. Most texts have none, so they are looked for only
+ * after the parser has met one. */
+static json_t *load_wide(struct span text, size_t max_bytes, size_t flags, json_error_t *error)
+{
+    struct buf widened;
+    json_t *tree = load(text, flags, error);
+    if (tree || json_error_code(error) != json_error_numeric_overflow)
+        return tree;
+    buf_init(&widened, 2 * max_bytes); /* two bytes more for twenty */
+    widen(text, &widened);
+    if (widened.failed)
+        starved = true;
+    else
+        tree = load(buf_view(&widened), flags, error);
+    buf_release(&widened);
+    return tree;
+}
+
+static int parse(struct json **out, struct span text, size_t max_bytes, bool python,
                  const char *what, struct err *e)
 {
     if (text.n > max_bytes)
@@ -178,12 +237,12 @@ static int parse(struct json **out, struct span text, size_t max_bytes, size_t f
     if (plain == (locale_t)0)
         return err_set(e, ERR_NOMEM, "%s: no memory to read JSON", what);
     locale_t before = uselocale(plain);
-    json_error_t error = {.line = -1, .column = -1, .position = 0};
+    json_error_t error;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_allocations);
     starved = false;
-    json_t *tree = json_loadb((const char *)text.p, text.n,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &error);
+    json_t *tree =
+        python ? load_wide(text, max_bytes, JSON_ALLOW_NUL, &error) : load(text, 0, &error);
     uselocale(before);
     freelocale(plain);
     if (starved) {
@@ -199,13 +258,13 @@ static int parse(struct json **out, struct span text, size_t max_bytes, size_t f
 int json_parse(struct json **out, struct span text, size_t max_bytes, const char *what,
                struct err *e)
 {
-    return parse(out, text, max_bytes, 0, what, e);
+    return parse(out, text, max_bytes, false, what, e);
 }
 
 int json_parse_nul(struct json **out, struct span text, size_t max_bytes, const char *what,
                    struct err *e)
 {
-    return parse(out, text, max_bytes, JSON_ALLOW_NUL, what, e);
+    return parse(out, text, max_bytes, true, what, e);
 }
 
 void json_close(struct json **doc)

@@ -20,8 +20,9 @@ struct json;
  * what names the source in the message ("line 3 of 'f.jsonl'"), which gives line and column. */
 int json_parse(struct json **out, struct span text, size_t max_bytes, const char *what,
                struct err *e);
-/* The same, but strings may hold \u0000, which json_string gives as the byte that it is; keys may
- * not. For files that list bytes, as tokenizers' do. */
+/* The same, but strings may hold \u0000, which json_string gives as the byte that it is (keys may
+ * not), and an integer outside of int64 is JSON_REAL. For what Python wrote: tokenizers' files list
+ * bytes, and nearly every tokenizer_config.json has a model_max_length of 10^30. */
 int json_parse_nul(struct json **out, struct span text, size_t max_bytes, const char *what,
                    struct err *e);
 void json_close(struct json **doc); /* NULL is fine; only for what the two above gave */

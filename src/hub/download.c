@@ -56,19 +56,27 @@ static struct span own_header(const struct http_head *h, const char *name)
     return (struct span){NULL, 0};
 }
 
+/* Of all that answered, the hub first: a mirror may send us on to the hub that it mirrors. */
+static struct span linked_etag(const struct http_head *h)
+{
+    for (int i = 0; i < h->n_hops; i++) {
+        struct span etag = bare_etag(http_header(h, i, "X-Linked-Etag"));
+        if (etag.n)
+            return etag;
+    }
+    return (struct span){NULL, 0};
+}
+
 /* true: the blob is called otherwise than we thought. */
 static bool learn_etag(struct item *it, const struct http_head *h)
 {
-    struct span linked = bare_etag(own_header(h, "X-Linked-Etag"));
-    struct span etag = linked;
+    struct span etag = linked_etag(h);
     char *own = it->file->etag;
-    if (own[0]) {
-        /* git's id of an LFS file is that of its pointer; only the sha256 is worth more */
-        if (linked.n != 64 || strlen(own) == 64)
-            return false;
-    } else if (!etag.n && h->n_own > 0) {
+    /* git's id of an LFS file is that of its pointer; only the sha256 is worth more */
+    if (own[0] && (etag.n != 64 || strlen(own) == 64))
+        return false;
+    if (!etag.n && h->n_own > 0)
         etag = bare_etag(http_header(h, h->n_own - 1, "ETag"));
-    }
     if (!etag.n)
         return false;
     put_text(own, CACHE_ETAG_SIZE, etag);
@@ -231,6 +239,7 @@ static int send(struct item *it, struct err *e)
         .bearer = buf_cstr(&p->token),
         .offset = it->have,
         .total = it->file->has_size ? it->file->size : 0,
+        .same_etag = !it->hash,
         .on_head = on_head,
         .on_body = on_body,
         .on_retry = on_retry,

@@ -42,7 +42,4 @@ int explain_refusal(const struct pull *p, const char *file, int code, const stru
 
 /* scheme://…/NAME/resolve/REVISION/FILE */
 int put_file_url(const struct pull *p, const char *file, struct buf *url, struct err *e);
-/* scheme://…/api/models/NAME/revision/REVISION?blobs=true */
-int put_api_url(const struct pull *p, struct buf *url, struct err *e);
-
 #endif

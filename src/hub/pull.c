@@ -49,11 +49,12 @@ int put_file_url(const struct pull *p, const char *file, struct buf *url, struct
     return buf_check(url, "an address", e);
 }
 
-int put_api_url(const struct pull *p, struct buf *url, struct err *e)
+static int put_api_url(const struct pull *p, bool with_sizes, struct buf *url, struct err *e)
 {
     buf_printf(url, "%s/api/models/%s/revision/", buf_cstr(&p->endpoint), p->name.repository);
     put_revision(url, p->name.revision);
-    buf_str(url, "?blobs=true");
+    if (with_sizes)
+        buf_str(url, "?blobs=true");
     return buf_check(url, "an address", e);
 }
 
@@ -114,6 +115,7 @@ struct answer {
     struct pull *p;
     struct buf text;
     bool ended;
+    bool not_found; /* by a server that does not say what it is that it lacks */
     int code;
     struct err error;
 };
@@ -145,17 +147,19 @@ static void answer_ends(void *ctx, int code, const struct http_end *end, const s
 {
     struct answer *a = ctx;
     a->ended = true;
+    a->not_found =
+        end->status == 404 && !http_header(end->head, end->head->n_hops - 1, "X-Error-Code").p;
     a->code = code < 0 ? explain_refusal(a->p, NULL, code, end, why, &a->error) : code;
 }
 
-static int ask(struct pull *p, struct repository *out, struct err *e)
+/* Fills a->text, or a->code and a->error. */
+static int ask_once(struct answer *a, bool with_sizes, struct err *e)
 {
-    struct answer a = {.p = p};
+    struct pull *p = a->p;
     struct buf url;
     size_t running;
     buf_init(&url, URL_MAX);
-    buf_init(&a.text, REPOSITORY_BYTES_MAX);
-    int rc = put_api_url(p, &url, e);
+    int rc = put_api_url(p, with_sizes, &url, e);
     struct http_request r = {
         .url = buf_cstr(&url),
         .bearer = buf_cstr(&p->token),
@@ -164,12 +168,13 @@ static int ask(struct pull *p, struct repository *out, struct err *e)
         .on_body = answer_comes,
         .on_retry = answer_waits,
         .on_end = answer_ends,
-        .ctx = &a,
+        .ctx = a,
     };
     struct http_call *call = NULL;
+    a->ended = false;
     if (rc == 0)
         rc = http_start(&call, p->http, &r, e);
-    while (rc == 0 && !a.ended) {
+    while (rc == 0 && !a->ended) {
         if (pull_interrupted(p)) {
             rc = err_set(e, ERR_CANCELLED, "interrupted");
             http_cancel(&call);
@@ -177,12 +182,22 @@ static int ask(struct pull *p, struct repository *out, struct err *e)
             rc = http_turn(p->http, TURN_MS, &running, e);
         }
     }
+    buf_release(&url);
+    return rc;
+}
+
+static int ask(struct pull *p, struct repository *out, struct err *e)
+{
+    struct answer a = {.p = p};
+    buf_init(&a.text, REPOSITORY_BYTES_MAX);
+    int rc = ask_once(&a, true, e);
+    if (rc == 0 && a.not_found) /* a mirror may know the address only without its question */
+        rc = ask_once(&a, false, e);
     if (rc == 0 && (rc = a.code) < 0)
         *e = a.error;
     if (rc == 0)
         rc = repository_parse(out, buf_view(&a.text), p->name.repository, e);
     buf_release(&a.text);
-    buf_release(&url);
     return rc;
 }
 

@@ -144,7 +144,10 @@ static int render_with_model(const char *path, FILE *in, const char *in_name, FI
     else if (trouble)
         rc = err_set(e, ERR_FORMAT, "'%s': %s", path, trouble);
     else
-        rc = err_set(e, ERR_NOTFOUND, "'%s': no chat template, expected one", path);
+        rc = err_set(e, ERR_NOTFOUND,
+                     "'%s': no chat template, expected tokenizer.chat_template in a GGUF file, "
+                     "or chat_template.jinja or tokenizer_config.json's chat_template in a folder",
+                     path);
     model_text_close(&text);
     return rc;
 }

@@ -44,13 +44,104 @@ static int read_json(struct json **out, const char *folder, const char *name, st
     *out = NULL;
     if (code || !m.bytes.p)
         return code;
-    code = json_parse(out, m.bytes, CONFIG_MAX, name, e);
+    code = json_parse_nul(out, m.bytes, CONFIG_MAX, name, e);
     if (!code && json_type_of(*out) != JSON_OBJECT) {
         code = err_set(e, ERR_FORMAT, "%s: %s, expected an object", name,
                        json_type_name(json_type_of(*out)));
         json_close(out);
     }
     file_unmap(&m);
+    return code;
+}
+
+/* ---- the tokenizer ---- */
+
+static int open_tokenizer(struct model_text *t, const char *folder, bool has_weights, struct err *e)
+{
+    enum { N = 7 };
+    struct tokenizer_files f = {.tokenizer_json = {NULL, 0}};
+    const struct {
+        const char *name;
+        struct span *out;
+        size_t max;
+    } wanted[N] = {
+        {"tokenizer.json", &f.tokenizer_json, VOCABULARY_MAX},
+        {"tokenizer.model", &f.sentencepiece, VOCABULARY_MAX},
+        {"vocab.json", &f.vocab_json, VOCABULARY_MAX},
+        {"merges.txt", &f.merges_txt, VOCABULARY_MAX},
+        {"tokenizer_config.json", &f.tokenizer_config, CONFIG_MAX},
+        {"special_tokens_map.json", &f.special_tokens_map, CONFIG_MAX},
+        {"added_tokens.json", &f.added_tokens, CONFIG_MAX},
+    };
+    struct file_map maps[N];
+    int code = 0;
+    size_t n = 0;
+    for (; !code && n < N; n++) {
+        code = map_file(&maps[n], folder, wanted[n].name, wanted[n].max, e);
+        *wanted[n].out = maps[n].bytes;
+    }
+    bool there = f.tokenizer_json.p || f.sentencepiece.p || (f.vocab_json.p && f.merges_txt.p);
+    if (!code && there)
+        code = tokenizer_open_files(&t->tokenizer, &f, e);
+    else if (!code && !has_weights)
+        code = err_set(e, ERR_NOTFOUND,
+                       "no tokenizer there, expected tokenizer.json, tokenizer.model, or "
+                       "vocab.json with merges.txt");
+    while (n-- > 0)
+        file_unmap(&maps[n]);
+    return code;
+}
+
+/* ---- the chat template ---- */
+
+/* *found: there is such a file. */
+static int template_from_file(struct model_text *t, const char *folder, const char *name,
+                              bool for_tools, bool *found, struct err *e)
+{
+    struct file_map m;
+    int code = map_file(&m, folder, name, TEMPLATE_MAX, e);
+    *found = !code && m.bytes.p;
+    if (*found)
+        code = text_add_template(t, m.bytes, name, for_tools, e);
+    file_unmap(&m);
+    return code;
+}
+
+/* "chat_template" of a JSON file: one text, or a list of named ones. */
+static int template_from_json(struct model_text *t, const char *folder, const char *name,
+                              bool *found, struct err *e)
+{
+    struct json *doc = NULL;
+    struct err trouble = {""};
+    struct span source;
+    char where[64];
+    int code = read_json(&doc, folder, name, e);
+    const struct json *v = json_get(doc, "chat_template");
+    *found = json_type_of(v) != JSON_NULL;
+    snprintf(where, sizeof where, "%s: chat_template", name);
+    if (*found && template_pick(v, false, &source, &trouble) == 0)
+        code = text_add_template(t, source, where, false, e);
+    else if (*found)
+        err_set(&t->template_error, ERR_FORMAT, "%s: %s", name, trouble.text);
+    if (!code && *found && json_type_of(v) != JSON_STRING &&
+        template_pick(v, true, &source, &trouble) == 0)
+        code = text_add_template(t, source, where, true, e);
+    json_close(&doc);
+    return code;
+}
+
+/* The first of these that is there counts, as in transformers. */
+static int read_templates(struct model_text *t, const char *folder, struct err *e)
+{
+    bool found = false, more;
+    int code = template_from_file(t, folder, "chat_template.jinja", false, &found, e);
+    if (!code && found)
+        return template_from_file(t, folder, "additional_chat_templates/tool_use.jinja", true,
+                                  &more, e);
+    if (!code)
+        code = template_from_json(t, folder, "chat_template.json", &found, e);
+    if (!code && !found)
+        code = template_from_json(t, folder, "tokenizer_config.json", &found, e);
     return code;
 }
 
@@ -124,6 +215,8 @@ static int read_generation(struct model_text *t, const char *folder, struct err 
 
 int text_open_folder(struct model_text *t, const char *folder, bool has_weights, struct err *e)
 {
-    (void)has_weights;
-    return read_generation(t, folder, e);
+    int code = open_tokenizer(t, folder, has_weights, e);
+    if (!code)
+        code = read_templates(t, folder, e);
+    return code ? code : read_generation(t, folder, e);
 }

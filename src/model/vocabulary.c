@@ -39,10 +39,12 @@ static int read_kind(const struct gguf *file, enum vocab_kind *out, bool *there,
         *out = VOCAB_BPE;
     else if (span_is(model, "llama"))
         *out = VOCAB_SPM;
+    else if (span_is(model, "t5"))
+        *out = VOCAB_UNIGRAM;
     else
         return err_set(e, ERR_UNSUPPORTED,
-                       "key 'tokenizer.ggml.model': '%.*s' is not supported, expected gpt2, llama "
-                       "or none",
+                       "key 'tokenizer.ggml.model': '%.*s' is not supported, expected gpt2, llama, "
+                       "t5 or none",
                        SPAN_FMT(model));
     return 0;
 }
@@ -78,8 +80,8 @@ static int read_arrays(const struct gguf *file, struct arrays *a, struct err *e)
         code = check_one_a_token(a, "tokenizer.ggml.token_type", a->has_types, a->types.n, e);
     if (code)
         return code;
-    if (a->kind == VOCAB_SPM && !a->has_scores)
-        return missing("tokenizer.ggml.scores", "a 'llama' vocabulary needs it", e);
+    if (a->kind != VOCAB_BPE && !a->has_scores)
+        return missing("tokenizer.ggml.scores", "a 'llama' or 't5' vocabulary needs it", e);
     if (a->kind == VOCAB_BPE && !a->has_merges)
         return missing("tokenizer.ggml.merges", "a 'gpt2' vocabulary needs it", e);
     return 0;
@@ -177,21 +179,50 @@ static bool adds_bos(const struct vocab *v)
     return false;
 }
 
+/* SentencePiece's own numbers, and T5's, where the file gives none. */
+static const struct {
+    int32_t bos, eos, unk;
+    bool add_eos;
+} usual[] = {
+    [VOCAB_BPE] = {-1, -1, -1, false},
+    [VOCAB_SPM] = {1, 2, 0, false},
+    [VOCAB_UNIGRAM] = {-1, 1, 2, true},
+};
+
 static int read_specials(const struct gguf *file, struct vocab *v, struct err *e)
 {
-    bool spm = v->kind == VOCAB_SPM; /* SentencePiece's own numbers where the file gives none */
-    int code = read_id(file, "tokenizer.ggml.bos_token_id", v->n, spm ? 1 : -1, &v->bos, e);
+    bool spm = v->kind == VOCAB_SPM;
+    int code = read_id(file, "tokenizer.ggml.bos_token_id", v->n, usual[v->kind].bos, &v->bos, e);
     if (!code)
-        code = read_id(file, "tokenizer.ggml.eos_token_id", v->n, spm ? 2 : -1, &v->eos, e);
+        code = read_id(file, "tokenizer.ggml.eos_token_id", v->n, usual[v->kind].eos, &v->eos, e);
     if (!code)
-        code = read_id(file, "tokenizer.ggml.unknown_token_id", v->n, spm ? 0 : -1, &v->unk, e);
+        code =
+            read_id(file, "tokenizer.ggml.unknown_token_id", v->n, usual[v->kind].unk, &v->unk, e);
     if (!code)
         code = read_flag(file, "tokenizer.ggml.add_bos_token", adds_bos(v), &v->add_bos, e);
     if (!code)
-        code = read_flag(file, "tokenizer.ggml.add_eos_token", false, &v->add_eos, e);
+        code =
+            read_flag(file, "tokenizer.ggml.add_eos_token", usual[v->kind].add_eos, &v->add_eos, e);
     if (!code)
         code = read_flag(file, "tokenizer.ggml.add_space_prefix", spm, &v->add_space_prefix, e);
     return code;
+}
+
+/* How Unigram's texts are normalized. The map is bytes, which some writers call signed. */
+static int read_normalization(const struct gguf *file, struct vocab *v, struct err *e)
+{
+    static const char key[] = "tokenizer.ggml.precompiled_charsmap";
+    struct gguf_array map = {0};
+    bool there;
+    int code = optional_array(file, key, GGUF_U8, &map, &there, NULL);
+    if (code)
+        code = optional_array(file, key, GGUF_I8, &map, &there, e);
+    if (code)
+        return code;
+    if (there)
+        v->charsmap = span_of(map.data, map.n);
+    return read_flag(file, "tokenizer.ggml.remove_extra_whitespaces", false,
+                     &v->remove_extra_whitespaces, e);
 }
 
 int vocabulary_read(const struct gguf *file, struct arena *arena, struct vocab *out, bool *there,
@@ -220,6 +251,8 @@ int vocabulary_read(const struct gguf *file, struct arena *arena, struct vocab *
         code = read_pre(file, arena, &v, e);
     if (!code)
         code = read_specials(file, &v, e);
+    if (!code && v.kind == VOCAB_UNIGRAM)
+        code = read_normalization(file, &v, e);
     if (!code)
         *out = v;
     return code;

@@ -124,11 +124,11 @@ int http_start(struct http_call **out, struct http *h, const struct http_request
         buf_init(&c->hops[i], HTTP_HEADERS_MAX);
     buf_init(&c->url, URL_BYTES_MAX);
     buf_init(&c->text, HTTP_ERROR_TEXT_MAX);
-    buf_init(&c->if_range, 256);
-    c->next = h->first;
-    if (h->first)
-        h->first->prev = c;
-    h->first = c;
+    buf_init(&c->etag, 256);
+    struct http_call **last = &h->first; /* they begin in the order in which they came */
+    for (; *last; last = &(*last)->next)
+        c->prev = *last;
+    *last = c;
     c->url_text = copy_text(r->url);
     c->bearer_text = copy_text(r->bearer);
     c->accept_text = copy_text(r->accept);
@@ -165,7 +165,7 @@ void http_cancel(struct http_call **call)
         buf_release(&c->hops[i]);
     buf_release(&c->url);
     buf_release(&c->text);
-    buf_release(&c->if_range);
+    buf_release(&c->etag);
     free(c->url_text);
     free(c->bearer_text);
     free(c->accept_text);

@@ -59,6 +59,9 @@ struct http_request {
     const char *accept; /* NULL: any */
     uint64_t offset;    /* the body is wanted from this byte on */
     uint64_t total; /* bytes of the whole, by which a short body is known as cut; 0: not known */
+    /* Nobody will check the whole: a cut transfer goes on only under the ETag that it began with,
+     * else it starts over. */
+    bool same_etag;
     /* The body begins (status 200 or 206); comes again when a cut transfer goes on. offset in it is
      * where: what was asked for, what was reached, or 0 when the server starts over. Not 0 ends
      * the call with that code. May be NULL. */

@@ -36,8 +36,8 @@ struct http_call {
     struct http_head head;
     enum reading reading;
     size_t drained;
-    struct buf text;     /* of a refusal */
-    struct buf if_range; /* the ETag of what the bytes so far are of; empty: none */
+    struct buf text; /* of a refusal */
+    struct buf etag; /* what the bytes so far are of; empty: not said */
     uint64_t position;
     uint64_t furthest; /* that any try but the present one has come to */
     bool from_start;   /* ranges did not work: the whole is asked for */

@@ -79,11 +79,17 @@ int url_origin(const char *url, char origin[ORIGIN_SIZE], struct err *e)
 {
     CURLU *u = curl_url();
     char *scheme = NULL, *host = NULL, *port = NULL;
+    CURLUcode got = u ? curl_url_set(u, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
     int rc = 0;
-    if (!u || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK || !is_web(scheme))
+    if (got == CURLUE_OK)
+        got = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0);
+    if (got == CURLUE_OK)
+        got = curl_url_get(u, CURLUPART_HOST, &host, 0);
+    if (got == CURLUE_OK)
+        got = curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    if (got == CURLUE_OUT_OF_MEMORY)
+        rc = err_set(e, ERR_NOMEM, "no memory for an address");
+    else if (got != CURLUE_OK || !is_web(scheme))
         rc = err_set(e, ERR_USAGE, "'%s' is no address, expected http://… or https://…", url);
     if (rc == 0) {
         int n = snprintf(origin, ORIGIN_SIZE, "%s://%s:%s", scheme, host, port);

@@ -43,13 +43,22 @@ static bool place_body(struct http_call *c)
     return true;
 }
 
-/* Strong ones only: a weak one does not promise the same bytes. */
-static void keep_etag(struct http_call *c)
+static bool is_strong(const struct buf *etag)
+{
+    return etag->n >= 2 && etag->p[0] == '"';
+}
+
+/* false: the bytes so far are of something else. */
+static bool keep_etag(struct http_call *c)
 {
     struct span etag = http_header(&c->head, c->head.n_hops - 1, "ETag");
-    buf_clear(&c->if_range);
-    if (etag.n >= 2 && etag.n < 200 && etag.p[0] == '"' && etag.p[etag.n - 1] == '"')
-        buf_span(&c->if_range, etag);
+    bool other = c->etag.n > 0 && etag.n > 0 && !span_eq(buf_view(&c->etag), etag);
+    if (other && c->r.same_etag && c->head.offset > 0)
+        return false;
+    buf_clear(&c->etag);
+    if (etag.n < 200)
+        buf_span(&c->etag, etag);
+    return true;
 }
 
 /* All headers of the last hop are there. */
@@ -65,13 +74,12 @@ static bool on_headers(struct http_call *c)
         c->reading = READ_REFUSAL;
         return true;
     }
-    if (!place_body(c)) {
+    if (!place_body(c) || !keep_etag(c)) {
         c->from_start = true;
         stop_call(c, 0);
         return false;
     }
     c->reading = READ_BODY;
-    keep_etag(c);
     c->position = h->offset;
     int code = c->r.on_head ? c->r.on_head(c->r.ctx, h, &c->error) : 0;
     if (code)
@@ -162,8 +170,9 @@ static int set_headers(struct http_call *c)
     if (rc == 0 && c->position > 0) {
         snprintf(range, sizeof range, "bytes=%llu-", (unsigned long long)c->position);
         rc = add_header(c, "Range", range);
-        if (rc == 0 && c->if_range.n)
-            rc = add_header(c, "If-Range", buf_cstr(&c->if_range));
+        /* a weak one does not promise the same bytes */
+        if (rc == 0 && is_strong(&c->etag))
+            rc = add_header(c, "If-Range", buf_cstr(&c->etag));
     }
     return rc;
 }

@@ -65,6 +65,11 @@ static const struct added_token *longest_at(const struct added *a, struct span t
     return best;
 }
 
+const struct added_token *added_longest(const struct added *a, struct span text)
+{
+    return longest_at(a, text, true);
+}
+
 bool added_find(const struct added *a, struct span text, size_t from, bool control,
                 const size_t *breaks, size_t n_breaks, size_t *next_break, struct added_match *out)
 {

@@ -13,6 +13,9 @@ struct added_token {
     struct span text; /* borrowed, not empty */
     int32_t id;
     bool control; /* recognised only where control tokens are asked for */
+    /* Of tokenizer.json: takes the white space before or after it along; is none inside of a word.
+     */
+    bool lstrip, rstrip, single_word;
 };
 
 /* Invariant: sorted by text, so that the tokens that begin in one way stand side by side. */
@@ -25,6 +28,9 @@ struct added {
 /* Takes the tokens over (malloc'ed) and sorts them. Texts are distinct. */
 void added_init(struct added *a, struct added_token *tokens, size_t n);
 void added_release(struct added *a);
+
+/* The longest token at the front of text (not empty), NULL if none. */
+const struct added_token *added_longest(const struct added *a, struct span text);
 
 struct added_match {
     size_t from, n;

@@ -2,126 +2,19 @@
 /* Byte-level BPE, as GPT-2 brought it up: a text is cut into words, each byte of a word becomes a
  * token, and neighbours merge by rank.
  *
- * Vocabularies spell a byte as one printable character ("byte-level alphabet"); this file owns that
- * alphabet. Source: the encoder published with GPT-2, and Hugging Face's ByteLevel. */
+ * Vocabularies spell a byte as one printable character (alphabet.h). */
+#include "text/alphabet.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 
 #include <stdlib.h>
 
-/* Open addressing, at most half full. */
-struct pair_table {
-    struct pair_slot {
-        uint64_t key; /* left id, right id */
-        struct merge merge;
-    } * slots;
-    uint32_t mask;
-    uint64_t seed;
-};
-
-#define NO_PAIR UINT64_MAX
-
-/* ---- the alphabet ---- */
-
-static bool is_itself(unsigned byte)
-{
-    return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-}
-
-/* Bytes that are no printable Latin-1 characters are spelled U+0100, U+0101, … in their order. */
-static uint32_t byte_to_letter(unsigned byte)
-{
-    if (is_itself(byte))
-        return byte;
-    uint32_t before = 0;
-    for (unsigned b = 0; b < byte; b++)
-        before += !is_itself(b);
-    return 0x100 + before;
-}
-
-static int letter_to_byte(uint32_t cp)
-{
-    if (cp < 0x100)
-        return is_itself(cp) ? (int)cp : -1;
-    if (cp <= 0x120) /* 0x00 to 0x20 */
-        return (int)(cp - 0x100);
-    if (cp <= 0x142) /* 0x7f to 0xa0 */
-        return (int)(cp - 0x121 + 0x7f);
-    return cp == 0x143 ? 0xad : -1;
-}
-
 void bpe_piece(const struct tokenizer *t, int32_t id, struct buf *out)
 {
-    struct span text = t->v.tokens[id];
-    size_t began = out->n;
-    for (size_t i = 0; i < text.n;) {
-        uint32_t cp = 0;
-        size_t length = utf8_decode(span_sub(text, i, 4), &cp);
-        int byte = length ? letter_to_byte(cp) : -1;
-        if (byte < 0) {
-            /* One letter that is not of the alphabet: the token is spelled as it is. */
-            if (!out->failed)
-                buf_truncate(out, began);
-            buf_span(out, text);
-            return;
-        }
-        buf_char(out, (char)byte);
-        i += length;
-    }
+    append_bytes_of(out, t->v.tokens[id]);
 }
 
 /* ---- merges ---- */
-
-static uint32_t pair_hash(const struct pair_table *p, uint64_t key)
-{
-    uint64_t h = (key ^ p->seed) * 0x9e3779b97f4a7c15u;
-    h ^= h >> 32;
-    h *= 0xd6e8feb86659fd93u;
-    return (uint32_t)(h >> 32) & p->mask;
-}
-
-static uint64_t pair_key(int32_t left, int32_t right)
-{
-    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-}
-
-static struct merge pair_merge(const void *context, int32_t left, int32_t right)
-{
-    const struct pair_table *p = context;
-    uint64_t key = pair_key(left, right);
-    uint32_t i = pair_hash(p, key);
-    for (; p->slots[i].key != NO_PAIR; i = (i + 1) & p->mask)
-        if (p->slots[i].key == key)
-            return p->slots[i].merge;
-    return (struct merge){MERGE_NONE, -1};
-}
-
-/* The later of two equal merges counts, as in Hugging Face's map. */
-static void pair_add(struct pair_table *p, uint64_t key, struct merge merge)
-{
-    uint32_t i = pair_hash(p, key);
-    while (p->slots[i].key != NO_PAIR && p->slots[i].key != key)
-        i = (i + 1) & p->mask;
-    p->slots[i] = (struct pair_slot){key, merge};
-}
-
-static int pairs_alloc(struct tokenizer *t, struct err *e)
-{
-    size_t cap = 16;
-    while (cap < t->v.n_merges * 2)
-        cap *= 2;
-    t->pairs = calloc(1, sizeof(*t->pairs));
-    if (t->pairs)
-        t->pairs->slots = malloc(cap * sizeof(*t->pairs->slots));
-    if (!t->pairs || !t->pairs->slots)
-        return err_set(e, ERR_NOMEM, "vocabulary: no memory for a table of %zu merges",
-                       t->v.n_merges);
-    t->pairs->mask = (uint32_t)(cap - 1);
-    t->pairs->seed = clock_mono_ns();
-    for (size_t i = 0; i < cap; i++)
-        t->pairs->slots[i].key = NO_PAIR;
-    return 0;
-}
 
 static int pairs_fill(struct tokenizer *t, struct err *e)
 {
@@ -144,7 +37,7 @@ static int pairs_fill(struct tokenizer *t, struct err *e)
             return err_set(e, ERR_FORMAT, "vocabulary: merge %zu: '%.*s': %s is no token", i,
                            SPAN_FMT(m), part);
         }
-        pair_add(t->pairs, pair_key(a, b), (struct merge){(uint32_t)i, both});
+        pair_table_add(t->pairs, a, b, (struct merge){(uint32_t)i, both});
     }
     return 0;
 }
@@ -179,7 +72,7 @@ int bpe_open(struct tokenizer *t, struct err *e)
         t->byte_ids[b] =
             vocab_index_find(&t->index, span_of(letter, utf8_encode(byte_to_letter(b), letter)));
     }
-    rc = pairs_alloc(t, e);
+    rc = pair_table_open(&t->pairs, t->v.n_merges, e);
     if (!rc)
         rc = pairs_fill(t, e);
     if (!rc)
@@ -189,9 +82,7 @@ int bpe_open(struct tokenizer *t, struct err *e)
 
 void bpe_close(struct tokenizer *t)
 {
-    if (t->pairs)
-        free(t->pairs->slots);
-    free(t->pairs);
+    pair_table_close(&t->pairs);
     pre_close(&t->pre);
 }
 
@@ -227,7 +118,7 @@ static int merge_word(struct encoding *c, struct span word, struct err *e)
         if (id >= 0)
             out->ids[out->n + n++] = id;
     }
-    rc = merger_run(&c->merger, pair_merge, t->pairs, out->ids + out->n, &n, e);
+    rc = merger_run(&c->merger, pair_table_merge, t->pairs, out->ids + out->n, &n, e);
     if (!rc)
         out->n += n;
     return rc;

@@ -6,8 +6,8 @@
  * SentencePiece: a run of byte tokens is characters if the whole run is valid, else each byte is a
  * U+FFFD; hence a run waits for its end. One blank is dropped from the front of the text where the
  * encoder puts one there. */
+#include "text/pipeline.h"
 #include "text/tokenizer_parts.h"
-#include "text/unicode.h"
 
 #define HELD_MAX ((size_t)64 << 20) /* bytes of one run or token */
 
@@ -22,6 +22,15 @@ void detokenizer_init(struct detokenizer *d, const struct tokenizer *t, bool ski
 void detokenizer_release(struct detokenizer *d)
 {
     buf_release(&d->held);
+    for (size_t i = 0; i < DETOKENIZER_STAGES_MAX; i++)
+        detokenizer_stage_release(&d->stages[i]);
+}
+
+/* The row of decoders that this stream goes through. */
+static struct decoder_run decoders(struct detokenizer *d, struct buf *out)
+{
+    const struct pipeline *p = d->t->pipeline;
+    return (struct decoder_run){p->decoders, p->n_decoders, d->stages, out};
 }
 
 /* Drops the leading blank of what has come out since `began`, once. */
@@ -71,6 +80,10 @@ int detokenizer_push(struct detokenizer *d, int32_t id, struct buf *out, struct 
     /* What is left out does not end a run of bytes either; nor does padding without a text. */
     if (t->v.tokens[id].n == 0 || (d->skip_special && token_is_control(t, id)))
         return 0;
+    if (t->pipeline) {
+        struct decoder_run r = decoders(d, out);
+        return decoder_run_token(&r, t->v.tokens[id], e);
+    }
     size_t began = out->n;
     if (t->v.kind == VOCAB_BPE) {
         bpe_piece(t, id, &d->held);
@@ -92,6 +105,14 @@ int detokenizer_push(struct detokenizer *d, int32_t id, struct buf *out, struct 
 void detokenizer_finish(struct detokenizer *d, struct buf *out)
 {
     size_t began = out->n;
+    if (d->t->pipeline) {
+        struct decoder_run r = decoders(d, out);
+        struct err ignored;
+        /* A failure shows in out, which its owner checks. */
+        if (decoder_run_end(&r, &ignored))
+            out->failed = true;
+        return;
+    }
     if (d->t->v.kind == VOCAB_BPE) {
         utf8_append_lossy(out, buf_view(&d->held));
         buf_clear(&d->held);
@@ -124,6 +145,9 @@ int tokenizer_piece(const struct tokenizer *t, int32_t id, bool skip_special, st
         return err_set(e, ERR_RANGE, "token id: %d, expected 0 to %zu", id, t->v.n - 1);
     if (skip_special && token_is_control(t, id))
         return 0;
+    if (t->pipeline)
+        return decoder_piece(t->pipeline->decoders, t->pipeline->n_decoders, t->v.tokens[id], out,
+                             e);
     if (t->v.kind == VOCAB_BPE)
         bpe_piece(t, id, out);
     else

@@ -106,7 +106,7 @@ static bool ends_line(struct span s)
 static struct jvalue filter_indent(const struct jargs *c)
 {
     struct jinja *j = c->j;
-    struct span rest = jstring_span(self_string(c));
+    struct span rest = jstring_span(jinja_arg_string(j, c->self)); /* no str() here */
     jinja_walk(j, rest.n);
     struct jvalue width = c->a[0].kind == J_ABSENT ? jv_int(4) : c->a[0];
     const struct jstring *by;
@@ -152,6 +152,8 @@ static struct jvalue filter_truncate(const struct jargs *c)
     int64_t length = jinja_arg_int(j, c->a[0], 255), leeway = jinja_arg_int(j, c->a[3], 5);
     int64_t end_chars = (int64_t)jinja_chars(jinja_arg_string(j, end)), kept = length - end_chars;
     jinja_walk(j, s->n);
+    if (jv_is_number(c->self) || c->self.kind == J_NONE)
+        jinja_length(j, c->self); /* fails, and says why */
     if (kept < 0 || leeway < 0)
         return jinja_fail(j, ERR_FORMAT, "truncate: length %lld is too small", (long long)length);
     if (j->rc || (int64_t)jinja_chars(s) - leeway <= length)

@@ -170,10 +170,8 @@ struct jvalue jinja_binary(struct jinja *j, enum jop op, struct jvalue a, struct
     if (op == JOP_MOD && a.kind == J_STRING)
         return jinja_percent(j, a.string, b);
     if (op == JOP_ADD && a.kind == b.kind) {
-        if (a.kind == J_STRING && (a.markup || b.markup))
-            return add_markup(j, a, b);
         if (a.kind == J_STRING)
-            return add_strings(j, a.string, b.string);
+            return a.markup || b.markup ? add_markup(j, a, b) : add_strings(j, a.string, b.string);
         if (a.kind == J_LIST || a.kind == J_TUPLE)
             return add_lists(j, a.kind, a.list, b.list);
     }

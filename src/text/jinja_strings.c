@@ -104,18 +104,66 @@ static struct jvalue method_isascii(const struct jargs *c)
     return jv_bool(c->self.string->ascii);
 }
 
-/* variant: enum jcase. */
-static struct jvalue method_iscase(const struct jargs *c)
+static struct jvalue method_isprintable(const struct jargs *c)
 {
-    const char *name = c->builtin->variant == JCASE_UPPER ? "upper" : "lower";
-    struct jcall none = {NULL, 0, NULL, 0};
-    return jinja_call_builtin(c->j, jinja_test(span_str(name)), c->self, &none);
+    return c->self.string->n == 0 ? jv_bool(true) : all_are(c, jinja_is_printable);
+}
+
+/* Capitals only where a word begins, small letters only behind others. */
+static struct jvalue method_istitle(const struct jargs *c)
+{
+    struct span s = jstring_span(c->self.string);
+    bool in_word = false, any = false;
+    jinja_walk(c->j, s.n);
+    while (s.n > 0) {
+        uint32_t cp;
+        size_t n = jinja_char(s, &cp);
+        bool upper = jinja_is_upper(cp), lower = jinja_is_lower(cp);
+        if ((upper && in_word) || (lower && !in_word))
+            return jv_bool(false);
+        in_word = upper || lower;
+        any = any || in_word;
+        s = span_of(s.p + n, s.n - n);
+    }
+    return jv_bool(any);
 }
 
 static void put_times(struct jinja *j, const struct jstring *s, int64_t times)
 {
     for (int64_t i = 0; i < times && jinja_steps(j, 1); i++)
         jinja_put_bytes(j, s->p, s->n);
+}
+
+/* expandtabs(tabsize=8) */
+static struct jvalue method_expandtabs(const struct jargs *c)
+{
+    static const struct jstring blank = {" ", 1, true};
+    struct span s = jstring_span(c->self.string);
+    int64_t size = jinja_arg_int(c->j, c->a[0], 8), column = 0;
+    size_t start = c->j->out.n;
+    jinja_walk(c->j, s.n);
+    while (s.n > 0 && !c->j->rc) {
+        uint32_t cp;
+        size_t n = jinja_char(s, &cp);
+        if (cp == '\t') {
+            int64_t room = size > 0 ? size - column % size : 0;
+            put_times(c->j, &blank, room);
+            column += room;
+        } else {
+            jinja_put_bytes(c->j, s.p, n);
+            column = cp == '\n' || cp == '\r' ? 0 : column + 1;
+        }
+        s = span_of(s.p + n, s.n - n);
+    }
+    return jv_string(jinja_take(c->j, start));
+}
+
+/* variant: enum jcase. */
+static struct jvalue method_iscase(const struct jargs *c)
+{
+    const char *name = c->builtin->variant == JCASE_UPPER ? "upper" : "lower";
+    struct jcall none = {NULL, 0, NULL, 0};
+    return jinja_call_builtin(c->j, jinja_test(span_str(name)), c->self, &none);
 }
 
 /* variant: 1 fill on the left (rjust), 2 on the right (ljust), 3 both (center). */
@@ -190,6 +238,9 @@ static const struct jbuiltin rows[] = {
     {"isdecimal", "", 0, method_isdigit, 0},
     {"isnumeric", "", 0, method_isdigit, 0},
     {"isspace", "", 0, method_isspace, 0},
+    {"isprintable", "", 0, method_isprintable, 0},
+    {"istitle", "", 0, method_istitle, 0},
+    {"expandtabs", "tabsize", 0, method_expandtabs, 0},
     {"isascii", "", 0, method_isascii, 0},
     {"isupper", "", 0, method_iscase, JCASE_UPPER},
     {"islower", "", 0, method_iscase, JCASE_LOWER},

@@ -7,36 +7,13 @@
 
 #include <stdlib.h>
 
-/* A piece of L bytes is cut at each of its characters to find its merges: L² bytes to look at. Real
- * ones have up to some 90. */
-enum { MERGED_MAX_BYTES = 256 };
-
 static const char blank[] = "\xe2\x96\x81"; /* U+2581 */
 
 /* ---- small parts of the format ---- */
 
-static void put_text(struct json_writer *w, const char *key, const char *value)
-{
-    json_write_key(w, key);
-    json_write_str(w, value);
-}
-
-static void put_flag(struct json_writer *w, const char *key, bool value)
-{
-    json_write_key(w, key);
-    json_write_bool(w, value);
-}
-
-/* An object that begins with its type; the caller ends it. */
-static void begin(struct json_writer *w, const char *type)
-{
-    json_write_object(w);
-    put_text(w, "type", type);
-}
-
 static void put_simple(struct json_writer *w, const char *type)
 {
-    begin(w, type);
+    sp_begin(w, type);
     json_write_object_end(w);
 }
 
@@ -52,15 +29,15 @@ static void put_pattern(struct json_writer *w, const char *kind, struct span pat
 static void put_replace(struct json_writer *w, const char *kind, const char *pattern,
                         const char *content)
 {
-    begin(w, "Replace");
+    sp_begin(w, "Replace");
     put_pattern(w, kind, span_str(pattern));
-    put_text(w, "content", content);
+    sp_put_text(w, "content", content);
     json_write_object_end(w);
 }
 
 static void begin_sequence(struct json_writer *w, const char *members)
 {
-    begin(w, "Sequence");
+    sp_begin(w, "Sequence");
     json_write_key(w, members);
     json_write_array(w);
 }
@@ -68,127 +45,6 @@ static void begin_sequence(struct json_writer *w, const char *members)
 static void end_sequence(struct json_writer *w)
 {
     json_write_array_end(w);
-    json_write_object_end(w);
-}
-
-/* ---- model ---- */
-
-/* Pieces in the order in which they come out of merges. */
-struct ranking {
-    int32_t id;
-    float score;
-};
-
-static int by_score(const void *a, const void *b)
-{
-    const struct ranking *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score > y->score ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-/* Only normal pieces merge where the model is read by its settings; the two classes take all. */
-static bool merges(const struct sp_model *m, const struct sp_config *c, int32_t id)
-{
-    return id >= 0 && (c->class != SP_CLASS_ANY || m->types[id] == PIECE_NORMAL);
-}
-
-/* The pairs of pieces that make up one, the shortest left part first. */
-static void put_merges_of(struct json_writer *w, const struct sp_model *m,
-                          const struct sp_config *c, struct span text)
-{
-    uint32_t cp;
-    for (size_t at = utf8_decode(text, &cp); at < text.n;
-         at += utf8_decode(span_sub(text, at, 4), &cp)) {
-        struct span left = span_sub(text, 0, at), right = span_sub(text, at, SIZE_MAX);
-        if (!merges(m, c, vocab_index_find(&m->index, left)) ||
-            !merges(m, c, vocab_index_find(&m->index, right)))
-            continue;
-        json_write_array(w);
-        json_write_span(w, left);
-        json_write_span(w, right);
-        json_write_array_end(w);
-    }
-}
-
-static int put_merges(struct json_writer *w, const struct sp_model *m, const struct sp_config *c,
-                      struct err *e)
-{
-    struct ranking *ranks = malloc(m->n * sizeof *ranks);
-    size_t n = 0;
-    int rc = 0;
-    if (!ranks)
-        return err_set(e, ERR_NOMEM, "no memory for %zu pieces", m->n);
-    for (size_t i = 0; i < m->n; i++) {
-        if (!merges(m, c, (int32_t)i))
-            continue;
-        if (m->texts[i].n > MERGED_MAX_BYTES)
-            rc = err_set(e, ERR_UNSUPPORTED, "piece %zu: %zu bytes, expected at most %d", i,
-                         m->texts[i].n, MERGED_MAX_BYTES);
-        /* The two classes go by the number of the piece. */
-        ranks[n++] = (struct ranking){(int32_t)i, c->class == SP_CLASS_ANY ? m->scores[i] : 0};
-    }
-    qsort(ranks, n, sizeof *ranks, by_score);
-    json_write_key(w, "merges");
-    json_write_array(w);
-    for (size_t i = 0; i < n && !rc && !w->out->failed; i++)
-        put_merges_of(w, m, c, m->texts[ranks[i].id]);
-    json_write_array_end(w);
-    free(ranks);
-    return rc;
-}
-
-static bool has_user_defined(const struct sp_model *m)
-{
-    return memchr(m->types, PIECE_USER_DEFINED, m->n) != NULL;
-}
-
-static int put_bpe(struct json_writer *w, const struct sp_model *m, const struct sp_config *c,
-                   struct err *e)
-{
-    bool any = c->class == SP_CLASS_ANY;
-    begin(w, "BPE");
-    json_write_key(w, "dropout");
-    json_write_null(w);
-    json_write_key(w, "unk_token");
-    if (any)
-        json_write_span(w, m->unk_piece);
-    else if (c->class == SP_CLASS_GEMMA && c->named[SP_UNK].text.n)
-        json_write_span(w, c->named[SP_UNK].text);
-    else
-        json_write_null(w);
-    put_text(w, "continuing_subword_prefix", NULL);
-    put_text(w, "end_of_word_suffix", NULL);
-    put_flag(w, "fuse_unk", true);
-    put_flag(w, "byte_fallback", any ? m->byte_fallback : true);
-    put_flag(w, "ignore_merges", any && has_user_defined(m));
-    json_write_key(w, "vocab");
-    json_write_object(w);
-    for (size_t i = 0; i < m->n; i++) {
-        json_write_key_span(w, m->texts[i]);
-        json_write_int(w, (int64_t)i);
-    }
-    json_write_object_end(w);
-    int rc = put_merges(w, m, c, e);
-    json_write_object_end(w);
-    return rc;
-}
-
-static void put_unigram(struct json_writer *w, const struct sp_model *m)
-{
-    begin(w, "Unigram");
-    json_write_key(w, "unk_id");
-    json_write_int(w, m->unk_id);
-    json_write_key(w, "vocab");
-    json_write_array(w);
-    for (size_t i = 0; i < m->n; i++) {
-        json_write_array(w);
-        json_write_span(w, m->texts[i]);
-        json_write_f64(w, (double)m->scores[i]);
-        json_write_array_end(w);
-    }
-    json_write_array_end(w);
-    put_flag(w, "byte_fallback", m->byte_fallback);
     json_write_object_end(w);
 }
 
@@ -209,7 +65,7 @@ static void put_base64(struct buf *out, struct span s)
 
 static void put_charsmap(struct json_writer *w, struct span charsmap)
 {
-    begin(w, "Precompiled");
+    sp_begin(w, "Precompiled");
     json_write_key(w, "precompiled_charsmap");
     json_write_raw(w, span_str("\""));
     put_base64(w->out, charsmap);
@@ -248,20 +104,20 @@ static void put_normalizer(struct json_writer *w, const struct sp_model *m,
 
 static void put_metaspace(struct json_writer *w, const char *scheme)
 {
-    begin(w, "Metaspace");
-    put_text(w, "replacement", blank);
-    put_text(w, "prepend_scheme", scheme);
-    put_flag(w, "split", false);
+    sp_begin(w, "Metaspace");
+    sp_put_text(w, "replacement", blank);
+    sp_put_text(w, "prepend_scheme", scheme);
+    sp_put_flag(w, "split", false);
     json_write_object_end(w);
 }
 
 static void put_split(struct json_writer *w, const char *kind, struct span pattern,
                       const char *behavior)
 {
-    begin(w, "Split");
+    sp_begin(w, "Split");
     put_pattern(w, kind, pattern);
-    put_text(w, "behavior", behavior);
-    put_flag(w, "invert", false);
+    sp_put_text(w, "behavior", behavior);
+    sp_put_flag(w, "invert", false);
     json_write_object_end(w);
 }
 
@@ -319,13 +175,13 @@ static int put_pre_tokenizer(struct json_writer *w, const struct sp_model *m,
         put_split(w, "String", span_str(" "), "MergedWithPrevious");
     } else if (c->class == SP_CLASS_LLAMA) {
         put_metaspace(w, c->add_prefix_space ? scheme : "never");
-    } else if (!m->add_dummy_prefix && !has_user_defined(m)) {
+    } else if (!m->add_dummy_prefix && !sp_has_user_defined(m)) {
         json_write_null(w);
     } else {
         begin_sequence(w, "pretokenizers");
         if (m->add_dummy_prefix)
             put_metaspace(w, scheme);
-        if (has_user_defined(m))
+        if (sp_has_user_defined(m))
             rc = put_user_defined(w, m, e);
         end_sequence(w);
     }
@@ -347,8 +203,8 @@ static void put_decoder(struct json_writer *w, const struct sp_model *m, const s
     if (bytes || strip)
         put_simple(w, "Fuse");
     if (strip) {
-        begin(w, "Strip");
-        put_text(w, "content", " ");
+        sp_begin(w, "Strip");
+        sp_put_text(w, "content", " ");
         json_write_key(w, "start");
         json_write_int(w, 1);
         json_write_key(w, "stop");
@@ -408,7 +264,7 @@ static void put_post_processor(struct json_writer *w, const struct sp_config *c,
     struct span bos = c->add_bos ? c->named[SP_BOS].text : (struct span){NULL, 0};
     struct span eos = c->add_eos ? c->named[SP_EOS].text : (struct span){NULL, 0};
     json_write_key(w, "post_processor");
-    begin(w, "TemplateProcessing");
+    sp_begin(w, "TemplateProcessing");
     json_write_key(w, "single");
     json_write_array(w);
     if (bos.n)
@@ -480,11 +336,11 @@ static void put_added(struct json_writer *w, const struct sp_added *added, size_
         json_write_int(w, added[i].id);
         json_write_key(w, "content");
         json_write_span(w, t->text);
-        put_flag(w, "single_word", t->single_word);
-        put_flag(w, "lstrip", t->lstrip);
-        put_flag(w, "rstrip", t->rstrip);
-        put_flag(w, "normalized", t->normalized);
-        put_flag(w, "special", t->special);
+        sp_put_flag(w, "single_word", t->single_word);
+        sp_put_flag(w, "lstrip", t->lstrip);
+        sp_put_flag(w, "rstrip", t->rstrip);
+        sp_put_flag(w, "normalized", t->normalized);
+        sp_put_flag(w, "special", t->special);
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -526,9 +382,9 @@ static int put_all(const struct sp_model *m, const struct sp_config *c, struct b
         return rc;
     json_write_init(&w, out, 0);
     json_write_object(&w);
-    put_text(&w, "version", "1.0");
-    put_text(&w, "truncation", NULL);
-    put_text(&w, "padding", NULL);
+    sp_put_text(&w, "version", "1.0");
+    sp_put_text(&w, "truncation", NULL);
+    sp_put_text(&w, "padding", NULL);
     put_added(&w, added, n);
     put_normalizer(&w, m, c);
     rc = put_pre_tokenizer(&w, m, c, e);
@@ -536,9 +392,9 @@ static int put_all(const struct sp_model *m, const struct sp_config *c, struct b
     put_decoder(&w, m, c);
     json_write_key(&w, "model");
     if (c->class == SP_CLASS_ANY && m->model_type == SP_UNIGRAM)
-        put_unigram(&w, m);
+        sp_put_unigram(&w, m);
     else if (!rc)
-        rc = put_bpe(&w, m, c, e);
+        rc = sp_put_bpe(&w, m, c, e);
     else
         json_write_null(&w);
     json_write_object_end(&w);
@@ -563,6 +419,25 @@ int sentencepiece_json(const struct tokenizer_files *f, struct span model_type, 
         rc = put_all(&m, &c, out, e);
     if (!rc)
         rc = buf_check(out, "tokenizer.json of tokenizer.model", e);
+    if (rc && !out->failed)
+        buf_truncate(out, before);
+    sp_config_release(&c);
+    sp_model_release(&m);
+    return rc;
+}
+
+int sentencepiece_json_of_vocab(const struct vocab *v, struct buf *out, struct err *e)
+{
+    struct sp_model m = {0};
+    struct sp_config c = {0};
+    size_t before = out->n;
+    int rc = sp_model_of_vocab(&m, v, e);
+    if (!rc)
+        rc = sp_config_of_vocab(&c, v, &m, e);
+    if (!rc)
+        rc = put_all(&m, &c, out, e);
+    if (!rc)
+        rc = buf_check(out, "tokenizer.json of the vocabulary", e);
     if (rc && !out->failed)
         buf_truncate(out, before);
     sp_config_release(&c);

@@ -15,4 +15,7 @@
 int sentencepiece_json(const struct tokenizer_files *f, struct span model_type, struct buf *out,
                        struct err *e);
 
+/* The same for a VOCAB_UNIGRAM out of GGUF, as if it were read by its own settings. */
+int sentencepiece_json_of_vocab(const struct vocab *v, struct buf *out, struct err *e);
+
 #endif

@@ -94,6 +94,28 @@ static int grow(struct sp_model *m, struct err *e)
     return 0;
 }
 
+static int push_piece(struct sp_model *m, struct span text, float score, uint64_t type,
+                      struct err *e)
+{
+    if (text.n == 0 || !utf8_valid(text))
+        return err_set(e, ERR_FORMAT, "piece %zu: '%.*s', expected text", m->n, SPAN_FMT(text));
+    if (type < TOKEN_NORMAL || type > TOKEN_BYTE)
+        return err_set(e, ERR_FORMAT, "piece %zu: type %llu, expected %d to %d", m->n,
+                       (unsigned long long)type, TOKEN_NORMAL, TOKEN_BYTE);
+    if (!isfinite(score))
+        return err_set(e, ERR_FORMAT, "piece %zu: score %g, expected a number", m->n,
+                       (double)score);
+    if (m->n >= PIECES_MAX)
+        return err_set(e, ERR_LIMIT, "more than %d pieces", PIECES_MAX);
+    int rc = m->n == m->cap ? grow(m, e) : 0;
+    if (rc)
+        return rc;
+    m->texts[m->n] = text;
+    m->scores[m->n] = score;
+    m->types[m->n++] = (uint8_t)type;
+    return 0;
+}
+
 static int read_piece(struct sp_model *m, struct span message, struct err *e)
 {
     struct cursor c = cursor_of(message);
@@ -113,23 +135,7 @@ static int read_piece(struct sp_model *m, struct span message, struct err *e)
     }
     if (!c.ok)
         return malformed("pieces", &c, e);
-    if (text.n == 0 || !utf8_valid(text))
-        return err_set(e, ERR_FORMAT, "piece %zu: '%.*s', expected text", m->n, SPAN_FMT(text));
-    if (type < TOKEN_NORMAL || type > TOKEN_BYTE)
-        return err_set(e, ERR_FORMAT, "piece %zu: type %llu, expected %d to %d", m->n,
-                       (unsigned long long)type, TOKEN_NORMAL, TOKEN_BYTE);
-    if (!isfinite(score))
-        return err_set(e, ERR_FORMAT, "piece %zu: score %g, expected a number", m->n,
-                       (double)score);
-    if (m->n >= PIECES_MAX)
-        return err_set(e, ERR_LIMIT, "more than %d pieces", PIECES_MAX);
-    int rc = m->n == m->cap ? grow(m, e) : 0;
-    if (rc)
-        return rc;
-    m->texts[m->n] = text;
-    m->scores[m->n] = score;
-    m->types[m->n++] = (uint8_t)type;
-    return 0;
+    return push_piece(m, text, score, type, e);
 }
 
 int sp_model_index(struct sp_model *m, struct err *e)
@@ -239,6 +245,31 @@ int sp_model_read(struct sp_model *m, struct span file, struct err *e)
     }
     if (!rc && !c.ok)
         rc = malformed("model", &c, e);
+    if (!rc)
+        rc = sp_model_index(m, e);
+    return rc ? rc : check(m, e);
+}
+
+int sp_model_of_vocab(struct sp_model *m, const struct vocab *v, struct err *e)
+{
+    int rc = 0;
+    *m = (struct sp_model){
+        .model_type = SP_UNIGRAM,
+        .unk_id = v->unk,
+        .bos_id = v->bos,
+        .eos_id = v->eos,
+        .charsmap = v->charsmap,
+        .add_dummy_prefix = v->add_space_prefix,
+        .remove_extra_whitespaces = v->remove_extra_whitespaces,
+        .escape_whitespaces = true,
+    };
+    if (!v->scores)
+        return err_set(e, ERR_FORMAT, "vocabulary: scores: missing, expected %zu", v->n);
+    for (size_t i = 0; i < v->n && !rc; i++) {
+        int32_t type = v->types ? v->types[i] : TOKEN_NORMAL;
+        rc = push_piece(m, v->tokens[i], v->scores[i], (uint64_t)(int64_t)type, e);
+        m->byte_fallback = m->byte_fallback || type == TOKEN_BYTE;
+    }
     if (!rc)
         rc = sp_model_index(m, e);
     return rc ? rc : check(m, e);

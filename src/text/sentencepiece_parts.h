@@ -37,6 +37,8 @@ struct sp_model {
 int sp_model_read(struct sp_model *m, struct span file, struct err *e);
 /* Again, once texts have changed. */
 int sp_model_index(struct sp_model *m, struct err *e);
+/* From a vocabulary; spans are borrowed from it. */
+int sp_model_of_vocab(struct sp_model *m, const struct vocab *v, struct err *e);
 void sp_model_release(struct sp_model *m); /* all zero is fine */
 
 /* ---- sentencepiece_tokens.c ---- */
@@ -69,6 +71,21 @@ struct sp_config {
 
 int sp_config_read(struct sp_config *c, const struct tokenizer_files *f, struct span model_type,
                    const struct sp_model *m, struct err *e);
+/* What the vocabulary's types and flags say. */
+int sp_config_of_vocab(struct sp_config *c, const struct vocab *v, const struct sp_model *m,
+                       struct err *e);
 void sp_config_release(struct sp_config *c);
+
+/* ---- sentencepiece_vocab.c ---- */
+
+void sp_put_text(struct json_writer *w, const char *key, const char *value);
+void sp_put_flag(struct json_writer *w, const char *key, bool value);
+/* An object that begins with its type; the caller ends it. */
+void sp_begin(struct json_writer *w, const char *type);
+
+bool sp_has_user_defined(const struct sp_model *m);
+int sp_put_bpe(struct json_writer *w, const struct sp_model *m, const struct sp_config *c,
+               struct err *e);
+void sp_put_unigram(struct json_writer *w, const struct sp_model *m);
 
 #endif

@@ -343,6 +343,22 @@ int sp_config_read(struct sp_config *c, const struct tokenizer_files *f, struct 
     return gather(c, m, e);
 }
 
+int sp_config_of_vocab(struct sp_config *c, const struct vocab *v, const struct sp_model *m,
+                       struct err *e)
+{
+    *c = (struct sp_config){
+        .class = SP_CLASS_ANY, .legacy = true, .add_bos = v->add_bos, .add_eos = v->add_eos};
+    if (v->bos >= 0 && (size_t)v->bos < m->n)
+        c->named[SP_BOS] = special_token(m->texts[v->bos]);
+    if (v->eos >= 0 && (size_t)v->eos < m->n)
+        c->named[SP_EOS] = special_token(m->texts[v->eos]);
+    c->named[SP_UNK] = special_token(m->texts[m->unk_id]);
+    int rc = index_listed(c, e);
+    for (size_t i = 0; i < SP_NAMED && !rc; i++)
+        rc = push(c, c->named[i], e);
+    return rc ? rc : push_pieces(c, m, e);
+}
+
 void sp_config_release(struct sp_config *c)
 {
     json_close(&c->config);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Opens a vocabulary, and encodes: added tokens are found first, what lies between them goes to BPE
  * or SentencePiece. A tokenizer does not change once it is open; what a call needs is its own. */
+#include "text/pipeline.h"
+#include "text/sentencepiece.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 
@@ -8,6 +10,8 @@
 
 #define MAX_TOKENS ((size_t)4 << 20)
 #define MAX_TEXT   ((size_t)16 << 20)
+
+enum { UNIGRAM_JSON_MAX = 512 << 20 };
 
 /* ---- lists ---- */
 
@@ -69,7 +73,7 @@ bool token_is_control(const struct tokenizer *t, int32_t id)
 
 int32_t tokenizer_find(const struct tokenizer *t, struct span text)
 {
-    return vocab_index_find(&t->index, text);
+    return t->pipeline ? pipeline_find(t->pipeline, text) : vocab_index_find(&t->index, text);
 }
 
 size_t tokenizer_size(const struct tokenizer *t)
@@ -200,9 +204,28 @@ static int gather_added(struct tokenizer *t, struct err *e)
     size_t k = 0;
     for (size_t i = 0; i < t->v.n; i++)
         if (is_added(t, i))
-            tokens[k++] =
-                (struct added_token){t->v.tokens[i], (int32_t)i, token_is_control(t, (int32_t)i)};
+            tokens[k++] = (struct added_token){.text = t->v.tokens[i],
+                                               .id = (int32_t)i,
+                                               .control = token_is_control(t, (int32_t)i)};
     added_init(&t->added, tokens, n);
+    return 0;
+}
+
+/* Unigram out of GGUF takes the way of a tokenizer.json. */
+static int open_unigram(struct tokenizer *t, struct err *e)
+{
+    struct buf json;
+    buf_init(&json, UNIGRAM_JSON_MAX);
+    int rc = sentencepiece_json_of_vocab(&t->v, &json, e);
+    if (!rc)
+        rc = pipeline_from_json(&t->pipeline, buf_view(&json), "vocabulary", NULL, e);
+    buf_release(&json);
+    if (rc)
+        return rc;
+    t->v.n = t->pipeline->n;
+    t->v.tokens = t->pipeline->tokens;
+    t->v.types = t->pipeline->types;
+    least_init_pipeline(t);
     return 0;
 }
 
@@ -215,16 +238,21 @@ int tokenizer_open(struct tokenizer **out, const struct vocab *v, struct err *e)
     if (!t)
         return err_set(e, ERR_NOMEM, "vocabulary: no memory");
     t->v = *v;
-    rc = index_tokens(t, e);
-    if (!rc)
-        rc = gather_added(t, e);
-    if (!rc)
-        rc = v->kind == VOCAB_BPE ? bpe_open(t, e) : spm_open(t, e);
+    if (v->kind == VOCAB_UNIGRAM) {
+        rc = open_unigram(t, e);
+    } else {
+        rc = index_tokens(t, e);
+        if (!rc)
+            rc = gather_added(t, e);
+        if (!rc)
+            rc = v->kind == VOCAB_BPE ? bpe_open(t, e) : spm_open(t, e);
+        if (!rc)
+            least_init(t);
+    }
     if (rc) {
         tokenizer_close(&t);
         return rc;
     }
-    least_init(t);
     *out = t;
     return 0;
 }
@@ -236,6 +264,7 @@ void tokenizer_close(struct tokenizer **t)
     vocab_index_release(&(*t)->index);
     added_release(&(*t)->added);
     bpe_close(*t);
+    pipeline_close(&(*t)->pipeline);
     free(*t);
     *t = NULL;
 }
@@ -330,6 +359,20 @@ static int encode_text(struct encoding *c, const struct clean_text *clean,
     return rc ? rc : encode_plain(c, span_sub(text, from, text.n - from), e);
 }
 
+/* The same for a tokenizer of files. */
+static int encode_pipeline(const struct pipeline *p, const struct clean_text *clean,
+                           const struct encode_options *o, struct token_list *out, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; o->add_special && i < p->n_prefix && !rc; i++)
+        rc = token_list_push(out, p->prefix[i], e);
+    if (!rc)
+        rc = pipeline_encode(p, clean->text, o, clean->breaks, out, e);
+    for (size_t i = 0; o->add_special && i < p->n_suffix && !rc; i++)
+        rc = token_list_push(out, p->suffix[i], e);
+    return rc;
+}
+
 int tokenizer_encode(const struct tokenizer *t, struct span text, const struct encode_options *o,
                      struct token_list *out, struct err *e)
 {
@@ -343,6 +386,10 @@ int tokenizer_encode(const struct tokenizer *t, struct span text, const struct e
     buf_init(&clean.copy, text.n * 3); /* a byte becomes at most the three of U+FFFD */
     if (!utf8_valid(text))
         rc = clean_breaks(&clean, text, o, e);
+    if (t->pipeline) {
+        rc = rc ? rc : encode_pipeline(t->pipeline, &clean, o, out, e);
+        goto done;
+    }
     if (!rc && t->pre)
         rc = pre_walk_open(&c.walk, t->pre, e);
     if (!rc && t->pre && text.n > 2048) { /* below it the table costs more than it saves */
@@ -355,6 +402,7 @@ int tokenizer_encode(const struct tokenizer *t, struct span text, const struct e
         rc = encode_text(&c, &clean, o, e);
     if (!rc && o->add_special && t->v.add_eos && t->v.eos >= 0)
         rc = token_list_push(out, t->v.eos, e);
+done:
     if (rc)
         out->n = began;
     pre_walk_close(&c.walk);

@@ -29,13 +29,15 @@ struct vocab {
     size_t n;        /* tokens, 1 to 4 Mi */
     const struct span
         *tokens;         /* as in the file: byte-level alphabet for BPE, U+2581 for blanks in SPM */
-    const float *scores; /* SPM: needed; BPE: NULL */
+    const float *scores; /* SPM, Unigram: needed; BPE: NULL */
     const int32_t *types;      /* enum token_type; NULL: all normal */
     const struct span *merges; /* BPE: "left right", in rank order */
     size_t n_merges;
     int32_t bos, eos, unk; /* -1: none */
     bool add_bos, add_eos;
-    bool add_space_prefix; /* SPM */
+    bool add_space_prefix;         /* SPM, Unigram */
+    bool remove_extra_whitespaces; /* Unigram */
+    struct span charsmap;          /* Unigram: compiled normalization; may be empty */
 };
 
 /* The files of a Hugging Face folder that say how its tokenizer works, as they are; each may be
@@ -45,6 +47,7 @@ struct vocab {
 struct tokenizer_files {
     struct span tokenizer_json, sentencepiece, vocab_json, merges_txt;
     struct span tokenizer_config, special_tokens_map, added_tokens; /* JSON */
+    struct span model_type; /* config.json's; empty: unknown. Tells how sentencepiece is read. */
 };
 
 struct tokenizer; /* immutable once open: any number of threads */
@@ -96,11 +99,19 @@ int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bo
 
 /* Streaming: gives complete characters as soon as they are certain; the pieces add up to
  * tokenizer_decode. */
+enum { DETOKENIZER_STAGES_MAX = 16 };
+struct detokenizer_stage { /* of tokenizer.json's row of decoders */
+    struct buf token;      /* parts of a token that has not ended */
+    struct buf held;       /* what waits for the tokens to come */
+    bool begun, open;      /* a token has come; one has begun and not ended */
+    uint32_t stripped;
+};
 struct detokenizer {
     const struct tokenizer *t; /* borrowed */
     bool skip_special;
     bool first;      /* nothing has come out yet: a leading blank may have to go */
     struct buf held; /* bytes of a character that is not complete */
+    struct detokenizer_stage stages[DETOKENIZER_STAGES_MAX];
 };
 void detokenizer_init(struct detokenizer *d, const struct tokenizer *t, bool skip_special);
 void detokenizer_release(struct detokenizer *d);

@@ -4,14 +4,17 @@
 #define WATTLE_TEXT_TOKENIZER_PARTS_H
 
 #include "text/added.h"
-#include "text/merge.h"
+#include "text/pairs.h"
 #include "text/pre.h"
 #include "text/tokenizer.h"
+#include "text/unicode.h"
 #include "text/vocab_index.h"
 
-struct pair_table; /* bpe.c: what two neighbours become */
+struct pipeline; /* pipeline.h */
 
 struct tokenizer {
+    /* From files: everything but v, whose arrays are the pipeline's. NULL: from a struct vocab. */
+    struct pipeline *pipeline;
     struct vocab v;           /* its arrays are borrowed */
     struct vocab_index index; /* the texts that words can become */
     struct added added;
@@ -57,8 +60,9 @@ struct encoding {
 bool token_is_control(const struct tokenizer *t, int32_t id);
 enum token_type token_type_of(const struct tokenizer *t, int32_t id);
 
-/* least.c; after bpe_open or spm_open. */
+/* least.c; after bpe_open or spm_open, or once the pipeline is there. */
 void least_init(struct tokenizer *t);
+void least_init_pipeline(struct tokenizer *t);
 
 int bpe_open(struct tokenizer *t, struct err *e);
 void bpe_close(struct tokenizer *t);

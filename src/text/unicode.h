@@ -29,4 +29,14 @@ bool nfc_surely(struct span s);
 /* Appends valid s in normalization form C. O(n log n) whatever the combining marks. */
 int nfc_append(struct buf *out, struct span s, struct err *e);
 
+enum normal_form { NORMAL_NFC, NORMAL_NFD, NORMAL_NFKC, NORMAL_NFKD };
+/* The same for each form. */
+int normal_form_append(struct buf *out, struct span s, enum normal_form form, struct err *e);
+
+/* General categories as Rust's char has them, and the lower case of one character, appended. */
+bool unicode_is_mark(uint32_t cp);        /* M */
+bool unicode_is_numeric(uint32_t cp);     /* N */
+bool unicode_is_punctuation(uint32_t cp); /* P, and all of ASCII's */
+void unicode_append_lower(struct buf *out, uint32_t cp);
+
 #endif

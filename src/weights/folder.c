@@ -57,7 +57,7 @@ static bool note(struct weights *w, struct found *f, const char *name)
         f->n_safetensors++;
         return keep(w, &f->safetensors, name);
     }
-    if (ends_in(name, ".gguf")) {
+    if (ends_in(name, ".gguf") && strncmp(name, "mmproj", 6) != 0) { /* not a model's image part */
         if (split_is_part(name) && !split_is_first(name))
             return keep(w, &f->split, name);
         f->n_gguf++;

@@ -27,5 +27,8 @@ int safetensors_read(const struct safetensors *s, struct arena *names, struct te
                      struct err *e);
 /* safetensors_entry.c: a tensor from its entry's text, but for its name and place in memory. */
 int safetensors_read_entry(struct span text, struct tensor *t, struct place *p, struct err *e);
+/* A member that nobody reads is JSON all the same. key, value: as json_walk_next gives them. */
+int safetensors_check_member(struct span key, struct span value, size_t max_bytes, const char *what,
+                             struct err *e);
 
 #endif

@@ -54,6 +54,18 @@ struct fields {
     struct span dtype, shape, offsets;
 };
 
+int safetensors_check_member(struct span key, struct span value, size_t max_bytes, const char *what,
+                             struct err *e)
+{
+    struct json *doc = NULL;
+    int code = json_parse(&doc, key, max_bytes, what, e);
+    json_close(&doc);
+    if (!code)
+        code = json_parse(&doc, value, max_bytes, what, e);
+    json_close(&doc);
+    return code;
+}
+
 static int read_fields(struct span text, struct fields *f, struct err *e)
 {
     struct json_walk w;
@@ -69,19 +81,17 @@ static int read_fields(struct span text, struct fields *f, struct err *e)
     *f = (struct fields){.dtype = {NULL, 0}};
     int code = json_walk_init(&w, text, JSON_OBJECT, "its entry", e);
     while (!code && (code = json_walk_next(&w, &key, &value, e)) > 0) {
-        struct json *other = NULL;
         size_t i = 0;
         while (i < 3 && !span_is(key, known[i].key))
             i++;
-        if (i == 3) {
-            code = json_parse(&other, value, OTHER_BYTES_MAX, "its entry", e);
-            json_close(&other);
-        } else if (known[i].value->p) {
+        if (i == 3)
+            code = safetensors_check_member(key, value, OTHER_BYTES_MAX, "its entry", e);
+        else if (known[i].value->p)
             code = err_set(e, ERR_FORMAT, "its entry: key %s stands twice", known[i].key);
-        } else {
+        else
             code = 0;
+        if (i < 3)
             *known[i].value = value;
-        }
     }
     for (size_t i = 0; i < 3 && !code; i++)
         if (!known[i].value->p)

@@ -5,6 +5,7 @@
  * The files that the map names are opened, each once, and no other; each tensor of the map must lie
  * in its file. A tensor that a file has beside those is kept: transformers does the same. */
 #include "weights/parts.h"
+#include "weights/safetensors.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -132,14 +133,12 @@ static int read_index(struct map *m, struct span text, struct arena *a, struct e
                        INDEX_BYTES_MAX);
     int code = json_walk_init(&walk, text, JSON_OBJECT, "the index", e);
     while (!code && (code = json_walk_next(&walk, &key, &value, e)) > 0) {
-        struct json *doc = NULL;
         if (!span_is(key, "\"weight_map\""))
-            code = json_parse(&doc, value, OTHER_BYTES_MAX, "the index", e);
+            code = safetensors_check_member(key, value, OTHER_BYTES_MAX, "the index", e);
         else if (m->entries)
             code = err_set(e, ERR_FORMAT, "the index: key \"weight_map\" stands twice");
         else
             code = read_map(m, value, a, e);
-        json_close(&doc);
     }
     if (!code && !m->entries)
         code = err_set(e, ERR_FORMAT, "the index: key \"weight_map\" is missing");

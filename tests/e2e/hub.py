@@ -4,6 +4,7 @@ bytes, hostile answers."""
 import fcntl
 import json
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -122,13 +123,28 @@ def cut_and_resumed(folder):
     p.hub.close()
 
 
+def cut_and_changed(folder):
+    """A file that no sha256 tells of goes on only as what it began as."""
+    p = Place(folder)
+    p.hub.plain_api = True
+    text = FILES["tokenizer_config.json"]
+    p.hub.queue("tokenizer_config.json", Fault(cut=3, data=b"<><><>X", etag='W/"page"'), Fault(etag='"other"'))
+    p.pull()
+    p.is_whole()
+    ranges = [r.headers.get("Range") for r in p.hub.asked("tokenizer_config.json")]
+    check(ranges == [None, "bytes=3-", None], f"{ranges}")
+    check(read(p.file("tokenizer_config.json")) == text, "text")
+    p.hub.close()
+
+
 def interrupted_and_resumed(folder):
     p = Place(folder)
     hold = threading.Event()
     p.hub.queue("model.safetensors", Fault(hold=hold, after=400))
     part = p.path("blobs", sha256(WEIGHTS) + ".incomplete")
     program = lab.Program("pull", p.name, **p.env)
-    lab.wait_for(lambda: os.path.isfile(part) and os.path.getsize(part) == 400, "the first 400 bytes")
+    others = sorted([p.repository.etag(f) for f in NEEDED if f != "model.safetensors"] + [os.path.basename(part)])
+    lab.wait_for(lambda: p.blobs() == others and os.path.getsize(part) == 400, "the first 400 bytes and the other files")
     program.signal(signal.SIGINT)
     check(program.end(10) == 130, f"exit code: {program.err.all}")
     hold.set()
@@ -163,6 +179,7 @@ def without_sizes(folder):
     """The API gives names alone: size and etag come with the file."""
     p = Place(folder)
     p.hub.plain_api = True
+    p.hub.queue("api", Fault(status=404))  # it does not know the address with ?blobs=true
     p.hub.queue("model.safetensors", Fault(cut=400))
     p.hub.queue("tokenizer.json", Fault(chunked=True))
     p.hub.queue("config.json", Fault(no_length=True))
@@ -221,7 +238,7 @@ def refusals(folder):
     one_line(p.pull(code=1, name="acme/tiny@nope"), "no revision 'nope'")
     p.hub.queue("api", Fault(status=403))
     one_line(p.pull(code=1), "HTTP 403", "HF_TOKEN")
-    p.hub.queue("api", Fault(status=404))
+    p.hub.queue("api", Fault(status=404), Fault(status=404))
     one_line(p.pull(code=1), "HTTP 404", "set HF_TOKEN")
     p.hub.queue("api", Fault(status=418))
     one_line(p.pull(code=1), "HTTP 418")
@@ -319,6 +336,13 @@ def gguf(folder):
     out = p.pull("--file", "tiny-Q8_0.gguf")
     check(out.split("\n")[0] == p.file("tiny-Q8_0.gguf"), out)
     p.is_whole(["tiny-Q8_0.gguf"])
+    # two of them there: it is said which, and the hub is not asked
+    p.pull("--file", "tiny-Q4_K_M.gguf")
+    before = len(p.hub.requests)
+    code, _, err = lab.run("generate", "--model", p.name, "--prompt", "a", **p.env)
+    check(code == 1 and "2 .gguf files" in err and "tiny-Q4_K_M.gguf" in err and len(p.hub.requests) == before, f"{code} {err}")
+    lab.run("models", "remove", p.name, **p.env)
+    p.pull("--file", "tiny-Q8_0.gguf")
     out = p.pull("--file", "tiny-F32-00002-of-00002.gguf")
     check(out.split("\n")[0] == p.file("big/tiny-F32-00001-of-00002.gguf"), out)
     p.is_whole(["tiny-Q8_0.gguf", "big/tiny-F32-00001-of-00002.gguf", "big/tiny-F32-00002-of-00002.gguf"])
@@ -430,6 +454,63 @@ def through_a_proxy(folder):
     p.hub.close()
 
 
+def over_https(folder):
+    """A certificate that nobody vouches for is refused at once, one that SSL_CERT_FILE knows is taken; never from https to http."""
+    pem = os.path.join(folder, "pem")
+    made = subprocess.run([lab.find("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                           "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-keyout", pem + ".key", "-out", pem],
+                          capture_output=True)
+    check(made.returncode == 0, made.stderr.decode())
+    with open(pem + ".both", "wb") as f:
+        f.write(read(pem + ".key") + read(pem))
+    p = Place(folder)
+    plain = p.hub.cdn
+    p.env["HF_ENDPOINT"] = p.hub.start("hub", pem + ".both")
+    one_line(p.pull(code=1), "certificate")
+    check(p.hub.requests == [], f"{p.hub.requests}")
+    p.env["SSL_CERT_FILE"] = pem
+    one_line(p.pull(code=1, HF_TOKEN="hf_x"), "from https to http")
+    check(p.hub.asked("", "cdn") == [], f"{p.hub.requests}")
+    p.hub.cdn = p.hub.start("cdn", pem + ".both")
+    check(p.hub.cdn != plain, "another host")
+    p.pull(HF_TOKEN="hf_x")
+    p.is_whole()
+    check(all(r.headers.get("Authorization") is None for r in p.hub.asked("", "cdn")), "the token stays")
+    p.hub.close()
+
+
+def progress(folder):
+    """A bar on a terminal, lines elsewhere, nothing with --quiet."""
+    p = Place(folder)
+    hold = threading.Event()
+    p.hub.queue("model.safetensors", Fault(hold=hold, after=400))
+    near, far = pty.openpty()
+    with open(os.devnull) as nothing:
+        program = subprocess.Popen([lab.WATTLE, "pull", p.name], env=lab.environment(**p.env), stdin=nothing, stdout=subprocess.PIPE, stderr=far)
+    lab.started.append(program)
+    os.close(far)
+    shown = b""
+    while b" of 1.1 kB" not in shown:
+        shown += os.read(near, 4096)
+    hold.set()
+    try:
+        while True:
+            shown += os.read(near, 4096)
+    except OSError:
+        pass  # the other end is closed
+    check(program.wait(lab.PATIENCE) == 0, f"{shown}")
+    check(b"\r[" in shown and b"100 %" in shown and shown.endswith(b"\x1b[K\r\n"), f"{shown}")
+    lab.run("models", "remove", p.name, **p.env)
+    p.hub.queue("model.safetensors", Fault(cut=400))
+    code, out, err = lab.run("pull", p.name, **p.env)
+    check(code == 0 and "model.safetensors: " in err and "trying again in" in err and "\r" not in err, f"{code} {err}")
+    lab.run("models", "remove", p.name, **p.env)
+    p.hub.queue("model.safetensors", Fault(cut=400))
+    code, out, err = lab.run("pull", p.name, "--quiet", **p.env)
+    check(code == 0 and err == "" and len(out.split("\n")) == 3, f"{code} {out} {err}")
+    p.hub.close()
+
+
 def cases_of_the_layout(folder):
     """v-hf3, v-hf4: a ref with a newline; a link that leads nowhere is listed, told when loaded, and repaired by a pull."""
     for name in ("v-hf3-ref-newline.json", "v-hf4-broken-link.json"):
@@ -527,6 +608,6 @@ def first_use(folder):
 
 
 if __name__ == "__main__":
-    tests = (what_is_needed, revisions, cut_and_resumed, interrupted_and_resumed, ranges_that_fail, without_sizes, token_stays, refusals,
-             wrong_bytes, hostile_answers, gguf, kinds, offline, no_space, side_by_side, through_a_proxy, cases_of_the_layout, models, places, first_use)
+    tests = (what_is_needed, revisions, cut_and_resumed, cut_and_changed, interrupted_and_resumed, ranges_that_fail, without_sizes, token_stays, refusals,
+             wrong_bytes, hostile_answers, gguf, kinds, offline, no_space, side_by_side, through_a_proxy, over_https, progress, cases_of_the_layout, models, places, first_use)
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import socket
+import ssl
 import threading
 import urllib.parse
 
@@ -211,6 +212,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fault = fault or Fault()
         if fault.data is not None:
             data = fault.data
+        if fault.etag:
+            headers = {**headers, "X-Linked-Etag": headers["ETag"], "ETag": fault.etag}
         with hub.lock:
             hub.active += 1
             hub.most_active = max(hub.most_active, hub.active)
@@ -280,12 +283,17 @@ class Hub:
         self.servers = []
         self.url, self.cdn = self.start("hub"), self.start("cdn")
 
-    def start(self, label):
+    def start(self, label, certificate=None):
+        """certificate: a file with key and certificate, for https."""
         server = Server(("127.0.0.1", 0), Handler)
         server.hub, server.label = self, label
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.servers.append(server)
-        return f"http://127.0.0.1:{server.server_address[1]}"
+        return f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}"
 
     def close(self):
         for server in self.servers:

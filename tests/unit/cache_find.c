@@ -145,8 +145,8 @@ static void test_files_and_folders(void **state)
     expect_error("", NULL, ERR_NOTFOUND, "no model is named");
     put_str(at("files/two/b.gguf"), "");
     put_str(at("files/two/a.gguf"), "");
-    expect_error(at("files/two"), NULL, ERR_NOTFOUND, "has 2 .gguf files");
-    expect_error(at("files/two"), NULL, ERR_NOTFOUND, "'a.gguf'");
+    expect_error(at("files/two"), NULL, ERR_UNSUPPORTED, "has 2 .gguf files");
+    expect_error(at("files/two"), NULL, ERR_UNSUPPORTED, "'a.gguf'");
     put_str(at("files/st/model.safetensors"), "");
     expect_error(at("files/st"), NULL, ERR_NOTFOUND, "no config.json");
     put_str(at("files/none/config.json"), "");
@@ -187,7 +187,7 @@ static void test_sets_and_layouts(void **state)
     put_str(at("sets/split/mmproj-f16.gguf"), "");
     expect_found(folder, NULL, NULL, at("sets/split/m-00001-of-00002.gguf"));
     put_str(at("sets/split/n-00001-of-00002.gguf"), "");
-    expect_error(folder, NULL, ERR_NOTFOUND, "has 2 .gguf files");
+    expect_error(folder, NULL, ERR_UNSUPPORTED, "has 2 .gguf files");
     /* no sets: a number that is past its end, none, too many */
     put_str(at("sets/odd/m-00003-of-00002.gguf"), "");
     expect_found(at("sets/odd"), NULL, NULL, at("sets/odd/m-00003-of-00002.gguf"));

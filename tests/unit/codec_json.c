@@ -257,6 +257,37 @@ static void test_walk(void **state)
     assert_int_equal(json_walk_init(&w, span_str(" "), JSON_ARRAY, "'f'", &e), ERR_FORMAT);
 }
 
+/* What Python writes for "no limit", and what only looks like it. */
+static void test_wide_integers(void **state)
+{
+    (void)state;
+    struct json *doc = NULL;
+    struct err e = {""};
+    const char *text =
+        "{\"model_max_length\": 1000000000000000019884624838656, \"a\": [-9223372036854775809,\n"
+        "-9223372036854775808, 12.34567890123456789012345, 1e-30, 7], "
+        "\"\\\"1000000000000000019884624838656\": \"\\\\ 99999999999999999999\"}";
+    assert_int_equal(json_parse_nul(&doc, span_str(text), 400, "'f'", &e), 0);
+    const struct json *v = json_get(doc, "model_max_length"), *a = json_get(doc, "a");
+    assert_int_equal(json_type_of(v), JSON_REAL);
+    assert_true(json_number(v) == 1e30);
+    assert_true(json_number(json_at(a, 0)) == -9223372036854775808.0);
+    assert_int_equal(json_type_of(json_at(a, 0)), JSON_REAL);
+    assert_true(json_int(json_at(a, 1)) == INT64_MIN);
+    assert_true(json_number(json_at(a, 2)) == 12.34567890123456789012345);
+    assert_true(json_int(json_at(a, 4)) == 7);
+    v = json_get(doc, "\"1000000000000000019884624838656");
+    assert_true(span_is(json_string(v), "\\ 99999999999999999999"));
+    json_close(&doc);
+    assert_int_equal(
+        json_parse_nul(&doc, span_str("[99999999999999999999, 1e999]"), 400, "'f'", &e),
+        ERR_FORMAT);
+    assert_non_null(strstr(e.text, "a number beyond 64 bits"));
+    assert_int_equal(json_parse_nul(&doc, span_str("[99999999999999999999-]"), 400, "'f'", &e),
+                     ERR_FORMAT);
+    assert_null(doc);
+}
+
 static void test_nul(void **state)
 {
     (void)state;
@@ -340,11 +371,11 @@ static void test_unescape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_values),
-        cmocka_unit_test(test_scalars),  cmocka_unit_test(test_locale),
-        cmocka_unit_test(test_walk),     cmocka_unit_test(test_nul),
-        cmocka_unit_test(test_unescape),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_scalars),       cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_walk),          cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_wide_integers), cmocka_unit_test(test_unescape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -320,7 +320,7 @@ static void test_keys(void **state)
         {keys_head_dim, ERR_FORMAT, "'llama.attention.head_count_kv': 5, expected a divisor of 4"},
         {keys_tokens, ERR_FORMAT, "'tokenizer.ggml.token_type': 2 values, expected 1, one a token"},
         {keys_vocabulary_kind, ERR_UNSUPPORTED,
-         "'tokenizer.ggml.model': 'bert' is not supported, expected gpt2, llama or none"},
+         "'tokenizer.ggml.model': 'bert' is not supported, expected gpt2, llama, t5 or none"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -4,6 +4,7 @@
 #include "codec/codec.h"
 #include "gguf_maker.h"
 #include "model/model.h"
+#include "model/parts.h"
 
 #include <glob.h>
 #include <limits.h>
@@ -229,6 +230,54 @@ static void test_no_vocabulary(void **state)
     buf_release(&b);
 }
 
+/* T5's kind: Unigram, with a map that normalizes, and numbers of its own by default. */
+static void test_unigram(void **state)
+{
+    static const char *const tokens[] = {"<pad>", "</s>", "<unk>", "\u2581", "a"};
+    static const float scores[] = {0, 0, 0, -1, -2};
+    struct buf b;
+    struct err e = {""};
+    (void)state;
+    for (uint32_t elem = GGUF_U8; elem <= GGUF_U16; elem++) {
+        struct temp file;
+        struct gguf *g = NULL;
+        struct arena arena;
+        struct vocab v;
+        bool there = false;
+        buf_init(&b, 4096);
+        make_header(&b, 3, 0, 6);
+        make_entry_text(&b, "tokenizer.ggml.model", "t5");
+        make_array(&b, "tokenizer.ggml.tokens", GGUF_STRING, 5);
+        for (size_t i = 0; i < 5; i++)
+            make_text(&b, tokens[i]);
+        make_array(&b, "tokenizer.ggml.scores", GGUF_F32, 5);
+        buf_put(&b, scores, sizeof scores);
+        make_array(&b, "tokenizer.ggml.precompiled_charsmap", elem, 3);
+        make_int(&b, 0x80ff01, elem == GGUF_U16 ? 6 : 3);
+        make_key(&b, "tokenizer.ggml.remove_extra_whitespaces", GGUF_BOOL), make_int(&b, 1, 1);
+        make_key(&b, "tokenizer.ggml.add_space_prefix", GGUF_BOOL), make_int(&b, 1, 1);
+        temp_open(&file, buf_view(&b));
+        if (gguf_open(&g, file.path, &e))
+            fail_msg("%s", e.text);
+        arena_init(&arena, 1 << 16);
+        int code = vocabulary_read(g, &arena, &v, &there, &e);
+        if (elem == GGUF_U16) {
+            assert_int_equal(code, ERR_FORMAT);
+            assert_non_null(strstr(e.text, "tokenizer.ggml.precompiled_charsmap"));
+        } else {
+            assert_int_equal(code, 0);
+            assert_true(there && v.kind == VOCAB_UNIGRAM && v.n == 5);
+            assert_true(v.bos == -1 && v.eos == 1 && v.unk == 2 && !v.add_bos && v.add_eos);
+            assert_true(v.add_space_prefix && v.remove_extra_whitespaces);
+            assert_true(span_is(v.charsmap, "\x01\xff\x80"));
+        }
+        arena_release(&arena);
+        gguf_close(&g);
+        temp_close(&file);
+        buf_release(&b);
+    }
+}
+
 static void wrong_kind(struct buf *b)
 {
     make_header(b, 3, 0, 1);
@@ -365,13 +414,10 @@ static void test_published(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_bos_by_pre_tokenizer),
-        cmocka_unit_test(test_template),
-        cmocka_unit_test(test_tool_template),
-        cmocka_unit_test(test_ends_and_sampling),
-        cmocka_unit_test(test_no_vocabulary),
-        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_defaults),          cmocka_unit_test(test_bos_by_pre_tokenizer),
+        cmocka_unit_test(test_template),          cmocka_unit_test(test_tool_template),
+        cmocka_unit_test(test_ends_and_sampling), cmocka_unit_test(test_no_vocabulary),
+        cmocka_unit_test(test_unigram),           cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

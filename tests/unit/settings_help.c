@@ -112,6 +112,7 @@ static void test_print_config_says_where_from(void **state)
         {"\nMQTT_PORT ", " 1884 ", " environment\n"},
         {"\nMQTT_PASSWORD ", " *** ", " environment\n"},
         {"\nMQTT_BROKER ", " mqtt-broker ", " default\n"},
+        {"\nLLM_TOP_P ", " 0.9 ", " default, or the model's own\n"},
         {"\nDEVICE_NAME ", " \"a\\nb\" ", " environment\n"},
         {"\nMQTT_CA_FILE ", " \"\" ", " default\n"},
     };
@@ -188,6 +189,10 @@ static void test_print_config_as_json(void **state)
     assert_true(json_number(json_get(t, "value")) == 0.1);
     assert_true(span_is(json_string(json_get(t, "source")), "environment"));
     assert_true(span_is(json_string(json_get(t, "flag")), "--llm-temperature"));
+    /* Given, it is the user's; else a model may have its own. */
+    assert_null(json_get(t, "model_first"));
+    assert_true(json_bool(json_get(find(doc, "LLM_TOP_P"), "model_first")));
+    assert_null(json_get(find(doc, "LLM_MAX_LENGTH"), "model_first"));
     assert_true(json_bool(json_get(find(doc, "ENABLE_LLM"), "value")));
     assert_true(span_is(json_string(json_get(find(doc, "DEVICE_NAME"), "value")), "a\"b"));
     assert_true(span_is(json_string(json_get(find(doc, "MQTT_PASSWORD"), "value")), "***"));

@@ -106,6 +106,11 @@ static void test_defaults_are_those_of_the_contract(void **state)
     assert_int_equal(settings_int(s, SET_LLM_TOP_K), 0);
     assert_true(settings_float(s, SET_LLM_MIN_P) == 0);
     assert_true(settings_float(s, SET_LLM_REPETITION_PENALTY) == 1);
+    assert_true(settings_float_or(s, SET_LLM_TOP_P, -1) == -1);
+    assert_int_equal(settings_int_or(s, SET_LLM_TOP_K, -1), -1);
+    assert_string_equal(settings_text(s, SET_HF_ENDPOINT), "https://huggingface.co");
+    assert_false(settings_bool(s, SET_HF_HUB_OFFLINE));
+    assert_true(settings_float(s, SET_HF_HUB_DOWNLOAD_TIMEOUT) == 10);
     assert_string_equal(settings_text(s, SET_LLM_SEED), "");
     assert_int_equal(settings_int(s, SET_LLM_THREADS), 0);
     assert_string_equal(settings_text(s, SET_DEVICE_NAME), "edge-device");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SentencePiece models as tokenizer.json, against what transformers makes of them
  * (tests/golden/sentencepiece), and files that lie. */
-#include "text/sentencepiece.h"
+#include "text/sentencepiece_parts.h"
 
 #include "codec/codec.h"
 
@@ -107,6 +107,51 @@ static void test_golden(void **state)
         check_model(names[i]);
 }
 
+/* GGUF's form of a model gives the same as the model. */
+static void test_vocab(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"unigram-plain", "unigram-rules", "unigram-bytes"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct buf file, ours, theirs;
+        struct sp_model m;
+        struct err e = {""};
+        int32_t types[1000];
+        read_golden(names[i], "model", &file);
+        buf_init(&ours, 1 << 20);
+        buf_init(&theirs, 1 << 20);
+        struct tokenizer_files f = {.sentencepiece = buf_view(&file)};
+        assert_int_equal(sentencepiece_json(&f, (struct span){NULL, 0}, &theirs, &e), 0);
+        assert_int_equal(sp_model_read(&m, buf_view(&file), &e), 0);
+        assert_true(m.n <= 1000);
+        for (size_t k = 0; k < m.n; k++)
+            types[k] = m.types[k];
+        struct vocab v = {.kind = VOCAB_UNIGRAM,
+                          .n = m.n,
+                          .tokens = m.texts,
+                          .scores = m.scores,
+                          .types = types,
+                          .bos = m.bos_id,
+                          .eos = m.eos_id,
+                          .unk = m.unk_id,
+                          .add_space_prefix = m.add_dummy_prefix,
+                          .remove_extra_whitespaces = m.remove_extra_whitespaces,
+                          .charsmap = m.charsmap};
+        if (sentencepiece_json_of_vocab(&v, &ours, &e))
+            fail_msg("%s", e.text);
+        assert_string_equal(buf_cstr(&ours), buf_cstr(&theirs));
+        v.unk = -1;
+        assert_int_equal(sentencepiece_json_of_vocab(&v, &ours, &e), ERR_FORMAT);
+        v.scores = NULL;
+        assert_int_equal(sentencepiece_json_of_vocab(&v, &ours, &e), ERR_FORMAT);
+        assert_string_equal(buf_cstr(&ours), buf_cstr(&theirs));
+        sp_model_release(&m);
+        buf_release(&file);
+        buf_release(&ours);
+        buf_release(&theirs);
+    }
+}
+
 /* A ModelProto by hand: {1: {1: "<unk>", 3: 2}}, {1: {1: "a", 2: -1.0}}, then more. */
 #define UNK "\x0a\x09\x0a\x05<unk>\x18\x02"
 #define A   "\x0a\x08\x0a\x01\x61\x15\x00\x00\x80\xbf"
@@ -178,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_vocab),
         cmocka_unit_test(test_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

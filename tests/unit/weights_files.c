@@ -338,6 +338,10 @@ static void test_folders(void **state)
     struct weights *w = assert_opens(NULL);
     assert_non_null(weights_gguf(w));
     weights_close(&w);
+    put_part("mmproj-a.gguf", "eye", -1, -1, -1);
+    w = assert_opens(NULL);
+    assert_non_null(weights_tensor(w, "one"));
+    weights_close(&w);
     put_part("b.gguf", "two", -1, -1, -1);
     assert_refused(NULL, NULL, ERR_NOTFOUND,
                    "2 .gguf models: name the one that is meant, as '%s/a.gguf'");

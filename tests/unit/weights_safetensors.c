@@ -161,6 +161,8 @@ static void test_many_tensors(void **state)
             assert_int_equal(t->data.p[0], first[i]);
     }
     weights_close(&w);
+    open_header(&w, "{\"__metadata__\":null}", 0);
+    weights_close(&w);
     open_header(&w, "{}", 0);
     assert_int_equal(weights_tensor_count(w), 0);
     assert_null(weights_tensor(w, ""));
@@ -310,6 +312,10 @@ static void test_wrong_headers(void **state)
          "tensor 'a': its entry: key \"data_offsets\" is missing"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
          "tensor 'a': its entry: key \"shape\" stands twice"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0],\"x\xff\":1}}", 0,
+         "tensor 'a': its entry: line 1, column 2: no JSON: unable to decode byte 0xff near '\"x'"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0],\"x\":01}}", 0,
+         "tensor 'a': its entry: line 1, column 1: no JSON: invalid token near '0'"},
         {"{\"a\":[]}", 0, "tensor 'a': its entry: byte 0 is '[', expected an object"},
         {"{\"a\":null}", 0, "tensor 'a': its entry: byte 0 is 'n', expected an object"},
         {"{\"\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0,
