@@ -361,9 +361,12 @@ static bool ends_with(const char *s, const char *end)
 /* Masks and frequencies that follow from the config, which older files hold; a tied head's copy. */
 static bool is_redundant(const struct binder *b, const struct tensor *t)
 {
-    static const char *const buffers[] = {".rotary_emb.inv_freq",   ".attn.bias",
-                                          ".attn.masked_bias",      ".attention.bias",
-                                          ".attention.masked_bias", ".attn_rot_embd.weight"};
+    static const char *const buffers[] = {".inv_freq",
+                                          ".attn.bias",
+                                          ".attn.masked_bias",
+                                          ".attention.bias",
+                                          ".attention.masked_bias",
+                                          ".attn_rot_embd.weight"};
     if (b->hf && t->type == WEIGHTS_NO_TYPE)
         return true;
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)

@@ -213,8 +213,10 @@ static void hf_scaling(struct config *c, struct traits *t, struct rope_traits *r
         kind = config_text(c, member(key, object, "type"));
     if (kind.n == 0 || span_is(kind, "default"))
         return;
-    bool longrope = span_is(kind, "longrope") || span_is(kind, "su");
-    bool yarn = span_is(kind, "yarn");
+    /* The first Phi 3 call theirs yarn. */
+    bool old_name = config_has(c, member(key, object, "short_factor"));
+    bool longrope = span_is(kind, "longrope") || span_is(kind, "su") || old_name;
+    bool yarn = span_is(kind, "yarn") && !longrope;
     r->original_ctx = original_context(c, t, object);
     member(key, object, "factor");
     if ((longrope || yarn) && !config_has(c, key))

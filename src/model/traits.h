@@ -139,7 +139,7 @@ void traits_init(struct traits *t);
 
 /* Parts of a family's read that most share; names are config.json's (config.h). */
 /* n_ctx, n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_vocab, attention_scale. What a
- * family sets before the call is the default where the key may be absent: n_ctx, n_head_kv,
+ * family sets before the call is the default where the key may be absent: n_ctx, n_head, n_head_kv,
  * head_dim (0: n_embd / n_head), n_ff (negative: that many times n_embd). */
 void read_sizes(struct config *c, struct traits *t);
 /* All of t->rope but interleaved, in all spellings: rope_theta with rope_scaling, rope_parameters,

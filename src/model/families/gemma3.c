@@ -40,6 +40,7 @@ static void read_ropes(struct config *c, struct traits *t)
 static void read(struct config *c, struct traits *t)
 {
     t->n_ctx = 131072;
+    t->n_head = 8; /* the larger ones leave even that out */
     t->n_head_kv = c->gguf ? 0 : 4;
     t->head_dim = c->gguf ? 0 : 256;
     read_sizes(c, t);
