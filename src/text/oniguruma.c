@@ -6,6 +6,7 @@
  * `{,n}`, \uHHHH, and (?m) (the dot takes newlines). Source: Oniguruma's doc/RE and doc/
  * UNICODE_PROPERTIES. What has no counterpart is refused. */
 #include "text/regex.h"
+#include "text/unicode_young.h"
 
 enum { DEPTH_MAX = 100 };
 
@@ -121,7 +122,9 @@ static const struct property properties[] = {
 /* A set as it stands in PCRE2: what it holds, and whether its complement is meant. */
 static void put_set(struct buf *out, const char *set, bool negated)
 {
-    buf_printf(out, "[%s%s]", negated ? "^" : "", set);
+    buf_printf(out, "[%s%s", negated ? "^" : "", set);
+    young_append(out, set);
+    buf_char(out, ']');
 }
 
 /* One member of a larger set. The complement of several classes in a set of others has no short
@@ -152,6 +155,7 @@ static void put_class(struct translation *t, struct set *c, const char *set, boo
         put_set(t->out, set, negated);
     } else if (!negated) {
         buf_str(&c->members, set);
+        young_append(&c->members, set);
     } else {
         buf_char(&c->others, '|');
         put_set(&c->others, set, true);

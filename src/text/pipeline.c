@@ -216,7 +216,9 @@ int pipeline_add_tokens(struct pipeline *p, struct err *e)
     for (size_t i = 0; i < p->n_listed; i++)
         words = words || p->listed[i].single_word;
     if (!rc && words)
-        rc = regex_open(&p->word, span_str("[\\w\\p{Join_Control}]"), "added_tokens", e);
+        rc =
+            regex_open(&p->word, span_str("[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]"),
+                       "added_tokens", e);
     return rc;
 }
 

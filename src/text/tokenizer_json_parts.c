@@ -369,13 +369,15 @@ static int read_punctuation(struct pipeline *p, const struct json *v, struct err
     return rc ? rc : push_stage(p, s, e);
 }
 
+/* Words as Rust's expressions have them, which take fewer numerals for letters than Oniguruma. */
+#define RUST_WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}"
+
 static int read_whitespace(struct pipeline *p, const struct json *v, struct err *e)
 {
     (void)v;
     struct pre_stage s = {.by = CUT_PATTERN, .behavior = CUT_REMOVED, .invert = true};
     int rc =
-        regex_open(&s.pattern.regex,
-                   span_str("[\\w\\p{Join_Control}]+|[^\\w\\p{Join_Control}\\s]+"), "words", e);
+        regex_open(&s.pattern.regex, span_str("[" RUST_WORD "]+|[^" RUST_WORD "\\s]+"), "words", e);
     return rc ? rc : push_stage(p, s, e);
 }
 

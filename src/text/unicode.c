@@ -5,6 +5,7 @@
  * ours, because utf8proc sorts combining marks by exchanging neighbours, which takes hours for a
  * hostile megabyte of them. Source: Unicode standard annex 15, and chapter 3.11. */
 #include "text/unicode.h"
+#include "text/unicode_young.h"
 
 #include <stdlib.h>
 #include <utf8proc.h>
@@ -260,13 +261,15 @@ int nfc_append(struct buf *out, struct span s, struct err *e)
 bool unicode_is_mark(uint32_t cp)
 {
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
-    return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC || c == UTF8PROC_CATEGORY_ME;
+    return young_mark(cp, c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC ||
+                              c == UTF8PROC_CATEGORY_ME);
 }
 
 bool unicode_is_numeric(uint32_t cp)
 {
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
-    return c == UTF8PROC_CATEGORY_ND || c == UTF8PROC_CATEGORY_NL || c == UTF8PROC_CATEGORY_NO;
+    return young_numeric(cp, c == UTF8PROC_CATEGORY_ND || c == UTF8PROC_CATEGORY_NL ||
+                                 c == UTF8PROC_CATEGORY_NO);
 }
 
 bool unicode_is_punctuation(uint32_t cp)
@@ -275,7 +278,7 @@ bool unicode_is_punctuation(uint32_t cp)
         return cp > ' ' && cp < 0x7f && !(cp >= '0' && cp <= '9') && !(cp >= 'A' && cp <= 'Z') &&
                !(cp >= 'a' && cp <= 'z');
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
-    return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO;
+    return young_punctuation(cp, c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO);
 }
 
 void unicode_append_lower(struct buf *out, uint32_t cp)
