@@ -4,7 +4,9 @@
  * where the two differ.
  *
  *   v8f   eight floats                     v8i   eight int32
- *   v32b  32 bytes: small weights          v8d   eight doubles */
+ *   v32b  32 bytes: small weights          v8d   eight doubles
+ *
+ * Long because it has every name of x86/lanes.h, one after another. */
 #ifndef WATTLE_KERNELS_ARM_LANES_H
 #define WATTLE_KERNELS_ARM_LANES_H
 
