@@ -1,459 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* Oniguruma's syntax (Ruby's, as the `tokenizers` library has it) in PCRE2's.
  *
- * Where the two agree, text is copied. They differ in: \s \w \d \h \b and their kin, \p{…} names
- * and what \p{Script} means, POSIX brackets, sets in sets and &&, `{n,m}+` (no possessive there),
- * `{,n}`, \uHHHH, and (?m) (the dot takes newlines). Source: Oniguruma's doc/RE and doc/
- * UNICODE_PROPERTIES. What has no counterpart is refused. */
+ * Where the two agree, text is copied. They differ in classes and sets (oniguruma_sets.c), \b,
+ * `{n,m}+` (no possessive there), `{,n}`, and (?m) (the dot takes newlines). Source: Oniguruma's
+ * doc/RE. What has no counterpart is refused. */
+#include "text/oniguruma.h"
 #include "text/regex.h"
-#include "text/unicode_young.h"
-
-enum { DEPTH_MAX = 100 };
-
-/* Inside of a set. */
-#define SPACE "\\t-\\r\\x{85}\\p{Z}"
-#define WORD  "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
-#define DIGIT "\\p{Nd}"
-#define HEX   "0-9A-Fa-f"
-
-struct translation {
-    struct span s;
-    size_t at;
-    struct buf *out;
-    size_t atom;   /* where the last operand began in out; SIZE_MAX: there is none */
-    bool extended; /* (?x) */
-    int depth;
-};
-
-static int fail(const struct translation *t, const char *why, struct err *e)
-{
-    return err_set(e, ERR_UNSUPPORTED, "expression '%.*s': byte %zu: %s", SPAN_FMT(t->s), t->at,
-                   why);
-}
-
-static int peek(const struct translation *t, size_t ahead)
-{
-    return ahead < t->s.n - t->at ? t->s.p[t->at + ahead] : -1;
-}
-
-static bool looks_at(const struct translation *t, const char *s)
-{
-    struct span w = span_str(s);
-    return span_eq(span_sub(t->s, t->at, w.n), w);
-}
-
-/* ---- properties ---- */
-
-struct property {
-    const char *name, *set; /* lower case without blanks, '_' and '-'; what stands in a set */
-};
-
-static const struct property properties[] = {
-    {"alnum", "\\p{Alphabetic}\\p{Nd}"},
-    {"alpha", "\\p{Alphabetic}"},
-    {"blank", "\\t\\p{Zs}"},
-    {"cntrl", "\\p{Cc}"},
-    {"digit", DIGIT},
-    {"lower", "\\p{Lowercase}"},
-    {"upper", "\\p{Uppercase}"},
-    {"punct", "\\p{P}"},
-    {"space", SPACE},
-    {"whitespace", SPACE},
-    {"word", WORD},
-    {"xdigit", HEX},
-    {"ascii", "\\x00-\\x7f"},
-    {"any", "\\x00-\\x{10ffff}"},
-    {"letter", "\\p{L}"},
-    {"casedletter", "\\p{L&}"},
-    {"lc", "\\p{L&}"},
-    {"uppercaseletter", "\\p{Lu}"},
-    {"lowercaseletter", "\\p{Ll}"},
-    {"titlecaseletter", "\\p{Lt}"},
-    {"modifierletter", "\\p{Lm}"},
-    {"otherletter", "\\p{Lo}"},
-    {"mark", "\\p{M}"},
-    {"combiningmark", "\\p{M}"},
-    {"nonspacingmark", "\\p{Mn}"},
-    {"spacingmark", "\\p{Mc}"},
-    {"enclosingmark", "\\p{Me}"},
-    {"number", "\\p{N}"},
-    {"decimalnumber", "\\p{Nd}"},
-    {"letternumber", "\\p{Nl}"},
-    {"othernumber", "\\p{No}"},
-    {"punctuation", "\\p{P}"},
-    {"connectorpunctuation", "\\p{Pc}"},
-    {"dashpunctuation", "\\p{Pd}"},
-    {"openpunctuation", "\\p{Ps}"},
-    {"closepunctuation", "\\p{Pe}"},
-    {"initialpunctuation", "\\p{Pi}"},
-    {"finalpunctuation", "\\p{Pf}"},
-    {"otherpunctuation", "\\p{Po}"},
-    {"symbol", "\\p{S}"},
-    {"mathsymbol", "\\p{Sm}"},
-    {"currencysymbol", "\\p{Sc}"},
-    {"modifiersymbol", "\\p{Sk}"},
-    {"othersymbol", "\\p{So}"},
-    {"separator", "\\p{Z}"},
-    {"spaceseparator", "\\p{Zs}"},
-    {"lineseparator", "\\p{Zl}"},
-    {"paragraphseparator", "\\p{Zp}"},
-    {"other", "\\p{C}"},
-    {"control", "\\p{Cc}"},
-    {"format", "\\p{Cf}"},
-    {"unassigned", "\\p{Cn}"},
-    {"privateuse", "\\p{Co}"},
-    {"surrogate", "\\p{Cs}"},
-    {"alphabetic", "\\p{Alphabetic}"},
-    {"lowercase", "\\p{Lowercase}"},
-    {"uppercase", "\\p{Uppercase}"},
-    {"emoji", "\\p{Emoji}"},
-    {"emojipresentation", "\\p{Emoji_Presentation}"},
-    {"extendedpictographic", "\\p{Extended_Pictographic}"},
-    {"ideographic", "\\p{Ideographic}"},
-    {"joincontrol", "\\p{Join_Control}"},
-    {"math", "\\p{Math}"},
-    {"dash", "\\p{Dash}"},
-    {"idstart", "\\p{ID_Start}"},
-    {"idcontinue", "\\p{ID_Continue}"},
-    {"defaultignorablecodepoint", "\\p{Default_Ignorable_Code_Point}"},
-    {"variationselector", "\\p{Variation_Selector}"},
-};
-
-/* A set as it stands in PCRE2: what it holds, and whether its complement is meant. */
-static void put_set(struct buf *out, const char *set, bool negated)
-{
-    buf_printf(out, "[%s%s", negated ? "^" : "", set);
-    young_append(out, set);
-    buf_char(out, ']');
-}
-
-/* One member of a larger set. The complement of several classes in a set of others has no short
- * form: the set then becomes alternatives (see struct set). */
-struct set {
-    struct buf members; /* of one PCRE2 set */
-    struct buf others;  /* "|(?:…)" alternatives that are no members */
-    bool negated;
-};
-
-static void set_init(struct set *c)
-{
-    *c = (struct set){.negated = false};
-    buf_init(&c->members, 1 << 16);
-    buf_init(&c->others, 1 << 16);
-}
-
-static void set_release(struct set *c)
-{
-    buf_release(&c->members);
-    buf_release(&c->others);
-}
-
-/* Adds a class to the set, or writes it where there is no set. */
-static void put_class(struct translation *t, struct set *c, const char *set, bool negated)
-{
-    if (!c) {
-        put_set(t->out, set, negated);
-    } else if (!negated) {
-        buf_str(&c->members, set);
-        young_append(&c->members, set);
-    } else {
-        buf_char(&c->others, '|');
-        put_set(&c->others, set, true);
-    }
-}
-
-/* \p{…}, \P{…}, \p{^…}; at stands behind the p. */
-static int put_property(struct translation *t, struct set *c, bool negated, struct err *e)
-{
-    char name[64];
-    char plain[64];
-    size_t n = 0;
-    size_t n_plain = 0;
-    if (peek(t, 0) != '{')
-        return fail(t, "\\p without {", e);
-    t->at++;
-    if (peek(t, 0) == '^') {
-        negated = !negated;
-        t->at++;
-    }
-    for (; peek(t, 0) != '}'; t->at++) {
-        int ch = peek(t, 0);
-        bool letter =
-            (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9');
-        if ((!letter && ch != '_' && ch != ' ' && ch != '-' && ch != '&') || n + 1 >= sizeof(name))
-            return fail(t, "the name of a property is unknown", e);
-        if (ch != ' ' && ch != '-' && ch != '_')
-            plain[n_plain++] = (char)(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
-        if (ch != ' ' && ch != '-')
-            name[n++] = (char)ch;
-    }
-    t->at++;
-    name[n] = plain[n_plain] = '\0';
-    for (size_t i = 0; i < sizeof(properties) / sizeof(*properties); i++) {
-        if (strcmp(properties[i].name, plain) == 0) {
-            put_class(t, c, properties[i].set, negated);
-            return 0;
-        }
-    }
-    char set[80];
-    if (n_plain <= 2) { /* general categories; PCRE2 knows them by capitals */
-        for (size_t i = 0; i < n_plain; i++)
-            set[i] = plain[i];
-        if (n_plain > 0 && set[0] >= 'a' && set[0] <= 'z')
-            set[0] = (char)(set[0] - 32);
-        set[n_plain] = '\0';
-        memmove(set + 3, set, n_plain + 1);
-        memcpy(set, "\\p{", 3);
-        memcpy(set + 3 + n_plain, "}", 2);
-    } else {
-        /* A script, and not its extensions. */
-        memcpy(set, "\\p{sc:", 6);
-        memcpy(set + 6, name, n);
-        memcpy(set + 6 + n, "}", 2);
-    }
-    put_class(t, c, set, negated);
-    return 0;
-}
-
-/* ---- escapes ---- */
-
-static int hex_digits(const struct translation *t, size_t from, size_t most, uint32_t *value)
-{
-    size_t n = 0;
-    *value = 0;
-    for (; n < most; n++) {
-        int ch = peek(t, from + n);
-        int digit = ch >= '0' && ch <= '9'   ? ch - '0'
-                    : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
-                    : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10
-                                             : -1;
-        if (digit < 0)
-            break;
-        *value = *value << 4 | (uint32_t)digit;
-    }
-    return (int)n;
-}
-
-/* A character that is given by its number; 0 if none stands here. at: behind the backslash. */
-static int numbered_character(struct translation *t, uint32_t *cp)
-{
-    size_t skip;
-    int n;
-    if (looks_at(t, "x{")) {
-        n = hex_digits(t, 2, 8, cp);
-        skip = 2 + (size_t)n + 1;
-        if (n == 0 || peek(t, 2 + (size_t)n) != '}')
-            return 0;
-    } else if (peek(t, 0) == 'x') {
-        n = hex_digits(t, 1, 2, cp);
-        skip = 1 + (size_t)n;
-    } else if (peek(t, 0) == 'u') {
-        n = hex_digits(t, 1, 4, cp);
-        skip = 5;
-        if (n != 4)
-            return 0;
-    } else {
-        return 0;
-    }
-    t->at += skip;
-    return 1;
-}
-
-struct shorthand {
-    char letter;
-    const char *set;
-};
-static const struct shorthand shorthands[] = {{'s', SPACE}, {'w', WORD}, {'d', DIGIT}, {'h', HEX}};
-
-/* What stands behind a backslash and means the same in and outside of sets. 1: done, 0: something
- * else. */
-static int put_shared_escape(struct translation *t, struct set *c, struct err *e)
-{
-    int ch = peek(t, 0);
-    uint32_t cp;
-    for (size_t i = 0; i < sizeof(shorthands) / sizeof(*shorthands); i++) {
-        if (ch == shorthands[i].letter || ch == shorthands[i].letter - 32) {
-            put_class(t, c, shorthands[i].set, ch != shorthands[i].letter);
-            t->at++;
-            return 1;
-        }
-    }
-    if (ch == 'p' || ch == 'P') {
-        t->at++;
-        int rc = put_property(t, c, ch == 'P', e);
-        return rc ? rc : 1;
-    }
-    if (numbered_character(t, &cp)) {
-        if (cp > 0x10ffff || (cp >= 0xd800 && cp <= 0xdfff))
-            return fail(t, "no character has that number", e);
-        buf_printf(c ? &c->members : t->out, "\\x{%x}", cp);
-        return 1;
-    }
-    return 0;
-}
-
-/* ---- sets ---- */
-
-static void put_whole_set(struct set *c, struct buf *out)
-{
-    bool plain = c->others.n == 0;
-    if (plain && c->members.n) {
-        buf_printf(out, "[%s", c->negated ? "^" : "");
-        buf_append(out, &c->members);
-        buf_char(out, ']');
-        return;
-    }
-    buf_str(out, c->negated ? "(?:(?!" : "(?:");
-    if (c->members.n) {
-        buf_char(out, '[');
-        buf_append(out, &c->members);
-        buf_char(out, ']');
-        buf_append(out, &c->others);
-    } else if (!plain) {
-        buf_span(out, span_sub(buf_view(&c->others), 1, SIZE_MAX));
-    } else {
-        buf_str(out, "(?!)");
-    }
-    buf_str(out, c->negated ? ")(?s:.))" : ")");
-}
-
-static int put_bracket(struct translation *t, struct buf *out, struct err *e);
-
-/* [:alpha:] and [:^alpha:]. 1: done, 0: none. */
-static int put_posix(struct translation *t, struct set *c, struct err *e)
-{
-    if (!looks_at(t, "[:"))
-        return 0;
-    bool negated = peek(t, 2) == '^';
-    size_t from = t->at + 2 + negated;
-    size_t n = 0;
-    while (from + n < t->s.n && t->s.p[from + n] >= 'a' && t->s.p[from + n] <= 'z')
-        n++;
-    struct span name = span_sub(t->s, from, n);
-    if (n == 0 || !span_is(span_sub(t->s, from + n, 2), ":]"))
-        return 0;
-    const char *set = span_is(name, "punct") ? "\\p{P}\\p{S}" : NULL; /* more than \p{Punct} */
-    for (size_t i = 0; i < sizeof(properties) / sizeof(*properties) && !set; i++)
-        if (span_is(name, properties[i].name))
-            set = properties[i].set;
-    if (!set)
-        return fail(t, "the name of a set is unknown", e);
-    put_class(t, c, set, negated);
-    t->at = from + n + 2;
-    return 1;
-}
-
-/* A set in a set. */
-static int put_nested(struct translation *t, struct set *c, struct err *e)
-{
-    buf_str(&c->others, "|");
-    return put_bracket(t, &c->others, e);
-}
-
-/* One member, up to what closes the set or divides it. */
-static int put_member(struct translation *t, struct set *c, struct err *e)
-{
-    int ch = peek(t, 0);
-    int got = ch == '[' ? put_posix(t, c, e) : 0;
-    if (got)
-        return got < 0 ? got : 0;
-    if (ch == '[')
-        return put_nested(t, c, e);
-    if (ch == '\\') {
-        t->at++;
-        got = put_shared_escape(t, c, e);
-        if (got)
-            return got < 0 ? got : 0;
-        ch = peek(t, 0);
-        if (ch < 0)
-            return fail(t, "a backslash at the end", e);
-        if (ch == 'b')
-            buf_str(&c->members, "\\x08");
-        else if (ch == 'v')
-            buf_str(&c->members, "\\x0b");
-        else if (ch == 'R' || ch == 'X' || ch == 'K' || ch == 'c' || ch == 'C' || ch == 'M')
-            return fail(t, "an escape that is not supported in a set", e);
-        else
-            buf_printf(&c->members, ch < 0x80 ? "\\%c" : "%c", ch);
-        t->at++;
-        return 0;
-    }
-    buf_char(&c->members, (char)ch);
-    t->at++;
-    return 0;
-}
-
-/* [ … ], at `[`. */
-static int put_bracket(struct translation *t, struct buf *out, struct err *e)
-{
-    struct set c;
-    struct buf before; /* lookaheads of what stands left of && */
-    bool negated = false;
-    bool divided = false;
-    int rc = 0;
-    if (++t->depth > DEPTH_MAX)
-        return fail(t, "sets are nested too deep", e);
-    set_init(&c);
-    buf_init(&before, 1 << 16);
-    t->at++;
-    if (peek(t, 0) == '^') {
-        negated = true;
-        t->at++;
-    }
-    if (peek(t, 0) == ']') { /* the first is a member */
-        buf_str(&c.members, "\\]");
-        t->at++;
-    }
-    while (!rc && peek(t, 0) != ']') {
-        if (peek(t, 0) < 0) {
-            rc = fail(t, "a set without ]", e);
-        } else if (looks_at(t, "&&")) {
-            buf_str(&before, "(?=");
-            put_whole_set(&c, &before);
-            buf_str(&before, ")");
-            set_release(&c);
-            set_init(&c);
-            divided = true;
-            t->at += 2;
-        } else {
-            rc = put_member(t, &c, e);
-        }
-    }
-    if (!rc) {
-        t->at++;
-        c.negated = negated && !divided;
-        if (divided)
-            buf_str(out, negated ? "(?:(?!" : "(?:");
-        buf_append(out, &before);
-        put_whole_set(&c, out);
-        if (divided)
-            buf_str(out, negated ? ")(?s:.))" : ")");
-        rc = buf_check(out, "expression", e);
-    }
-    set_release(&c);
-    buf_release(&before);
-    t->depth--;
-    return rc;
-}
-
-/* ---- the rest ---- */
 
 static int put_escape(struct translation *t, struct err *e)
 {
     t->atom = t->out->n;
     t->at++;
-    int got = put_shared_escape(t, NULL, e);
+    int got = onig_escape(t, NULL, e);
     if (got)
         return got < 0 ? got : 0;
-    int ch = peek(t, 0);
+    int ch = onig_peek(t, 0);
     switch (ch) {
     case -1:
-        return fail(t, "a backslash at the end", e);
+        return onig_fail(t, "a backslash at the end", e);
     case 'b':
-        buf_str(t->out, "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))");
+        buf_str(t->out, "(?:(?<=[" ONIG_WORD "])(?![" ONIG_WORD "])|(?<![" ONIG_WORD
+                        "])(?=[" ONIG_WORD "]))");
         break;
     case 'B':
-        buf_str(t->out, "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))");
+        buf_str(t->out, "(?:(?<=[" ONIG_WORD "])(?=[" ONIG_WORD "])|(?<![" ONIG_WORD
+                        "])(?![" ONIG_WORD "]))");
         break;
     case 'v':
         buf_str(t->out, "\\x0b");
@@ -470,16 +41,16 @@ static int put_escape(struct translation *t, struct err *e)
     case 'y':
     case 'Y':
     case 'K':
-        return fail(t, "an escape that is not supported", e);
+        return onig_fail(t, "an escape that is not supported", e);
     default:
         buf_printf(t->out, "\\%c", ch);
     }
     t->at++;
     /* The name of a group. */
-    if ((ch == 'k' || ch == 'g') && peek(t, 0) == '<')
-        for (bool more = true; more && peek(t, 0) >= 0; t->at++) {
-            more = peek(t, 0) != '>';
-            buf_char(t->out, (char)peek(t, 0));
+    if ((ch == 'k' || ch == 'g') && onig_peek(t, 0) == '<')
+        for (bool more = true; more && onig_peek(t, 0) >= 0; t->at++) {
+            more = onig_peek(t, 0) != '>';
+            buf_char(t->out, (char)onig_peek(t, 0));
         }
     return 0;
 }
@@ -491,7 +62,7 @@ static int put_options(struct translation *t, struct err *e)
     buf_str(t->out, "(?");
     t->at += 2;
     for (;; t->at++) {
-        int ch = peek(t, 0);
+        int ch = onig_peek(t, 0);
         if (ch == '-')
             on = false;
         if (ch == 'x')
@@ -502,7 +73,7 @@ static int put_options(struct translation *t, struct err *e)
             return 0;
         }
         if (ch < 0 || !strchr("imx-", ch))
-            return fail(t, "a group that is not supported", e);
+            return onig_fail(t, "a group that is not supported", e);
         buf_char(t->out, ch == 'm' ? 's' : (char)ch);
     }
 }
@@ -510,30 +81,30 @@ static int put_options(struct translation *t, struct err *e)
 static int put_group(struct translation *t, struct err *e)
 {
     static const char *const kinds[] = {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>"};
-    if (looks_at(t, "(?#")) {
-        while (peek(t, 0) >= 0 && peek(t, 0) != ')')
+    if (onig_looks_at(t, "(?#")) {
+        while (onig_peek(t, 0) >= 0 && onig_peek(t, 0) != ')')
             t->at++;
         t->at++;
-        return t->at > t->s.n ? fail(t, "a comment without )", e) : 0;
+        return t->at > t->s.n ? onig_fail(t, "a comment without )", e) : 0;
     }
-    if (looks_at(t, "(*"))
-        return fail(t, "a group that is not supported", e);
-    if (peek(t, 1) != '?') {
+    if (onig_looks_at(t, "(*"))
+        return onig_fail(t, "a group that is not supported", e);
+    if (onig_peek(t, 1) != '?') {
         buf_char(t->out, '(');
         t->at++;
         return 0;
     }
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        if (looks_at(t, kinds[i])) {
+        if (onig_looks_at(t, kinds[i])) {
             buf_str(t->out, kinds[i]);
             t->at += strlen(kinds[i]);
             return 0;
         }
     }
-    if (looks_at(t, "(?<")) {
-        for (bool more = true; more && peek(t, 0) >= 0; t->at++) {
-            more = peek(t, 0) != '>';
-            buf_char(t->out, (char)peek(t, 0));
+    if (onig_looks_at(t, "(?<")) {
+        for (bool more = true; more && onig_peek(t, 0) >= 0; t->at++) {
+            more = onig_peek(t, 0) != '>';
+            buf_char(t->out, (char)onig_peek(t, 0));
         }
         return 0;
     }
@@ -546,15 +117,15 @@ static bool put_interval(struct translation *t)
     size_t i = 1;
     size_t low = 0;
     size_t high = 0;
-    while (peek(t, i) >= '0' && peek(t, i) <= '9')
+    while (onig_peek(t, i) >= '0' && onig_peek(t, i) <= '9')
         low++, i++;
-    bool comma = peek(t, i) == ',';
+    bool comma = onig_peek(t, i) == ',';
     if (comma)
-        for (i++; peek(t, i) >= '0' && peek(t, i) <= '9'; i++)
+        for (i++; onig_peek(t, i) >= '0' && onig_peek(t, i) <= '9'; i++)
             high++;
-    if (peek(t, i) != '}' || low + high == 0)
+    if (onig_peek(t, i) != '}' || low + high == 0)
         return false;
-    bool again = peek(t, i + 1) == '+'; /* nothing possessive: the whole is repeated */
+    bool again = onig_peek(t, i + 1) == '+'; /* nothing possessive: the whole is repeated */
     if (again && t->atom != SIZE_MAX && !t->out->failed) {
         size_t n = t->out->n - t->atom;
         buf_str(t->out, "(?:");
@@ -574,17 +145,17 @@ static bool put_interval(struct translation *t)
 /* One step; groups[depth] are where the open ones began in out. */
 static int step(struct translation *t, size_t *groups, bool *extended, struct err *e)
 {
-    int ch = peek(t, 0);
+    int ch = onig_peek(t, 0);
     int rc = 0;
     if (ch == '\\')
         return put_escape(t, e);
     if (ch == '[') {
         t->atom = t->out->n;
-        return put_bracket(t, t->out, e);
+        return onig_bracket(t, t->out, e);
     }
     if (ch == '(') {
-        if (t->depth >= DEPTH_MAX)
-            return fail(t, "groups are nested too deep", e);
+        if (t->depth >= ONIG_DEPTH_MAX)
+            return onig_fail(t, "groups are nested too deep", e);
         bool before = t->extended;
         size_t began = t->out->n;
         rc = put_group(t, e);
@@ -600,11 +171,11 @@ static int step(struct translation *t, size_t *groups, bool *extended, struct er
         return 0;
     if (ch == ')') {
         if (t->depth == 0)
-            return fail(t, ") without (", e);
+            return onig_fail(t, ") without (", e);
         t->atom = groups[--t->depth];
         t->extended = extended[t->depth];
     } else if (t->extended && ch == '#') {
-        while (peek(t, 0) >= 0 && peek(t, 0) != '\n')
+        while (onig_peek(t, 0) >= 0 && onig_peek(t, 0) != '\n')
             t->at++;
         return 0;
     } else if (!strchr("*+?|^$", ch)) {
@@ -620,16 +191,16 @@ static int step(struct translation *t, size_t *groups, bool *extended, struct er
 
 int oniguruma_translate(struct span expression, struct buf *out, struct err *e)
 {
-    size_t groups[DEPTH_MAX];
-    bool extended[DEPTH_MAX];
+    size_t groups[ONIG_DEPTH_MAX];
+    bool extended[ONIG_DEPTH_MAX];
     struct translation t = {.s = expression, .out = out, .atom = SIZE_MAX};
     int rc = 0;
     if (memchr(expression.p ? expression.p : (const uint8_t *)"", 0, expression.n))
-        return fail(&t, "a NUL", e);
+        return onig_fail(&t, "a NUL", e);
     /* It is searched for at every place of a run of blanks, each time to the run's end. Only its
      * beginning can match: what the longest match leaves of a run has no end of line in it. */
     if (span_is(expression, "\\s+$"))
-        buf_str(out, "(?<![" SPACE "])");
+        buf_str(out, "(?<![" ONIG_SPACE "])");
     while (!rc && t.at < expression.n)
         rc = step(&t, groups, extended, e);
     return rc ? rc : buf_check(out, "expression", e);

@@ -87,7 +87,7 @@ int pipeline_settings(struct pipeline *p, const struct settings *s, struct err *
 int pipeline_doc(struct pipeline *p, struct span json, const char *what, const struct json **out,
                  struct err *e);
 
-/* tokenizer_json_parts.c: each from its value in the file; null: none. */
+/* tokenizer_json_normalizers.c and its like: each from its value in the file; null: none. */
 int read_normalizer(struct pipeline *p, const struct json *v, struct err *e);
 int read_pre_tokenizer(struct pipeline *p, const struct json *v, struct err *e);
 int read_post_processor(struct pipeline *p, const struct json *v, struct err *e);
