@@ -98,21 +98,82 @@ static void check_model(const char *name)
     buf_release(&out);
 }
 
+static const char *const names[] = {"unigram-plain", "unigram-bytes", "unigram-rules", "bpe",
+                                    "bpe-user",      "llama",         "llama-legacy",  "gemma"};
+
 static void test_golden(void **state)
 {
     (void)state;
-    static const char *const names[] = {"unigram-plain", "unigram-bytes", "unigram-rules", "bpe",
-                                        "bpe-user",      "llama",         "llama-legacy",  "gemma"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_model(names[i]);
+}
+
+static void check_ids(const char *name, size_t line, const struct tokenizer *t,
+                      const struct json *one, bool special)
+{
+    struct token_list out = {0};
+    struct err e = {""};
+    struct encode_options o = {.add_special = special, .parse_special = true};
+    const struct json *ids = json_get(one, special ? "special" : "plain");
+    struct span text = json_string(json_get(one, "text"));
+    if (tokenizer_encode(t, text, &o, &out, &e))
+        fail_msg("%s: line %zu: %s", name, line, e.text);
+    bool equal = out.n == json_size(ids);
+    for (size_t i = 0; equal && i < out.n; i++)
+        equal = out.ids[i] == json_int(json_at(ids, i));
+    if (!equal)
+        fail_msg("%s: line %zu: '%.*s': other ids", name, line, SPAN_FMT(text));
+    token_list_release(&out);
+}
+
+/* From the files to ids. */
+static void test_ids(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct buf model, golden, config;
+        struct tokenizer *t = NULL;
+        struct err e = {""};
+        read_golden(names[i], "model", &model);
+        read_golden(names[i], "jsonl", &golden);
+        buf_init(&config, 1 << 20);
+        size_t line = 1;
+        for (size_t at = 0; at < golden.n; line++) {
+            struct json *doc = NULL;
+            const char *end = memchr(golden.p + at, '\n', golden.n - at);
+            assert_non_null(end);
+            struct span text = span_of(golden.p + at, (size_t)(end - golden.p) - at);
+            at += text.n + 1;
+            if (json_parse_nul(&doc, text, 1 << 20, names[i], &e))
+                fail_msg("%s", e.text);
+            if (line == 1) {
+                struct json_writer w;
+                json_write_init(&w, &config, 0);
+                json_write_value(&w, json_get(doc, "tokenizer_config"));
+                struct tokenizer_files f = {.sentencepiece = buf_view(&model),
+                                            .tokenizer_config = buf_view(&config),
+                                            .model_type = json_string(json_get(doc, "model_type"))};
+                if (tokenizer_open_files(&t, &f, &e))
+                    fail_msg("%s: %s", names[i], e.text);
+            } else {
+                check_ids(names[i], line, t, doc, false);
+                check_ids(names[i], line, t, doc, true);
+            }
+            json_close(&doc);
+        }
+        assert_true(line > 100);
+        tokenizer_close(&t);
+        buf_release(&model);
+        buf_release(&golden);
+        buf_release(&config);
+    }
 }
 
 /* GGUF's form of a model gives the same as the model. */
 static void test_vocab(void **state)
 {
     (void)state;
-    static const char *const names[] = {"unigram-plain", "unigram-rules", "unigram-bytes"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < 3; i++) { /* the Unigram ones */
         struct buf file, ours, theirs;
         struct sp_model m;
         struct err e = {""};
@@ -140,6 +201,16 @@ static void test_vocab(void **state)
         if (sentencepiece_json_of_vocab(&v, &ours, &e))
             fail_msg("%s", e.text);
         assert_string_equal(buf_cstr(&ours), buf_cstr(&theirs));
+        struct tokenizer *t = NULL;
+        struct token_list ids = {0};
+        if (tokenizer_open(&t, &v, &e))
+            fail_msg("%s", e.text);
+        struct encode_options o = {.parse_special = true};
+        assert_int_equal(tokenizer_encode(t, span_str("the</s>"), &o, &ids, &e), 0);
+        assert_true(ids.n > 1 && ids.ids[ids.n - 1] == m.eos_id);
+        assert_int_equal(tokenizer_eos(t), m.eos_id);
+        token_list_release(&ids);
+        tokenizer_close(&t);
         v.unk = -1;
         assert_int_equal(sentencepiece_json_of_vocab(&v, &ours, &e), ERR_FORMAT);
         v.scores = NULL;
@@ -223,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_ids),
         cmocka_unit_test(test_vocab),
         cmocka_unit_test(test_by_hand),
     };
