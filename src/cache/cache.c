@@ -120,7 +120,7 @@ static int find_below(const char *repository, const char *revision, struct buf *
                     "download the model again",
                     repository, revision, snapshot);
     if (r == 0)
-        r = folder_find_model(buf_cstr(&folder), path, e);
+        r = folder_find_model(buf_cstr(&folder), true, path, e);
     buf_release(&folder);
     return r;
 }
@@ -165,7 +165,7 @@ int cache_find(const char *name, const char *hub_folder, struct buf *path, struc
         return err_set(e, ERR_NOTFOUND,
                        "no model is named, expected a .gguf file, a folder, or ORG/NAME");
     if (stat(name, &st) == 0 && S_ISDIR(st.st_mode)) {
-        r = folder_find_model(name, path, e);
+        r = folder_find_model(name, false, path, e);
     } else if (stat(name, &st) == 0) {
         if (!S_ISREG(st.st_mode) || !is_weights_name(name))
             return err_set(e, ERR_UNSUPPORTED,

@@ -27,15 +27,14 @@ int cache_home_folder(const struct cache_places *p, struct buf *out, struct err 
 int cache_hub_folder(const struct cache_places *p, struct buf *out, struct err *e);
 
 /* A model as the user names it: an existing .gguf or .safetensors file; a folder with exactly one
- * .gguf or one split set, or in Hugging Face layout (config.json beside .safetensors); or a hub
- * name "ORG/NAME[@REVISION]" found in the hub's cache at hub_folder (NULL: there is none) in
- * models--ORG--NAME/snapshots/<what refs/REVISION says, main's without one; without refs/main the
- * only one>/. Appends the path: of the .gguf (of a split set its first part), of the .safetensors,
- * or of the folder. Else ERR_NOTFOUND (not there, or the download is incomplete: says what is
- * missing) or ERR_UNSUPPORTED (only pickled weights, or several .gguf
- * to choose from) with what was looked for, where, and what to
- * do. A name with "..", an empty part, a backslash or a leading "/" that does not exist is never
- * looked up in the cache. */
+ * .gguf or one split set, or in Hugging Face layout (config.json or, not in the cache, an index
+ * beside .safetensors); or a hub name "ORG/NAME[@REVISION]" found in the hub's cache at hub_folder
+ * (NULL: there is none) in models--ORG--NAME/snapshots/<what refs/REVISION says, main's without
+ * one; without refs/main the only one>/. Appends the path: of the .gguf (of a split set its first
+ * part), of the .safetensors, or of the folder. Else ERR_NOTFOUND (not there, or the download is
+ * incomplete: says what is missing) or ERR_UNSUPPORTED (only pickled weights, or several .gguf to
+ * choose from) with what was looked for, where, and what to do. A name with "..", an empty part, a
+ * backslash or a leading "/" that does not exist is never looked up in the cache. */
 int cache_find(const char *name, const char *hub_folder, struct buf *path, struct err *e);
 
 /* The same with the cache's place found from HF_HOME and HOME alone. */

@@ -37,6 +37,7 @@ struct files {
 struct listing {
     struct files gguf, safetensors;
     bool has_config;
+    bool has_index; /* of safetensors in shards */
     bool has_pickle;
     size_t n_folders;
     char subfolder[NAME_SIZE];
@@ -103,6 +104,7 @@ static void list_entry(struct listing *l, DIR *dir, const char *name)
         if (tensors)
             add_file(&l->safetensors, name);
         l->has_config |= strcmp(name, "config.json") == 0;
+        l->has_index |= strcmp(name, "model.safetensors.index.json") == 0;
         l->has_pickle |= is_pickle(name);
         return;
     }
@@ -131,15 +133,32 @@ static int list_folder(struct listing *l, const char *path, struct err *e)
     return r;
 }
 
+/* Writes the name of the set's first part that is not in the folder; "" if all are. */
+static void name_missing_part(const struct files *f, const char *folder, const char *end,
+                              char name[NAME_SIZE + 32])
+{
+    char path[PATH_MAX];
+    for (uint64_t i = 1; i <= f->of; i++) {
+        snprintf(name, NAME_SIZE + 32, "%s-%05llu-of-%05llu%s", f->prefix, (unsigned long long)i,
+                 (unsigned long long)f->of, end);
+        int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+        if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK) < 0)
+            return;
+    }
+    name[0] = '\0';
+}
+
 /* 0 if no part of the one set is missing. */
 static int check_set(const struct files *f, const char *folder, const char *end, struct err *e)
 {
+    char missing[NAME_SIZE + 32];
     if (f->n_sets != 1 || f->n_parts == f->of)
         return 0;
+    name_missing_part(f, folder, end, missing);
     return err_set(e, ERR_NOTFOUND,
-                   "the folder '%s' has %zu of the %llu parts '%s-…%s': the download is "
-                   "incomplete, expected all: download the model again",
-                   folder, f->n_parts, (unsigned long long)f->of, f->prefix, end);
+                   "the folder '%s' has %zu of the %llu parts '%s-…%s', '%s' is missing: the "
+                   "download is incomplete, expected all: download the model again",
+                   folder, f->n_parts, (unsigned long long)f->of, f->prefix, end, missing);
 }
 
 static void put_path(struct buf *path, const char *folder, const char *name)
@@ -168,7 +187,8 @@ static int find_gguf(const struct files *f, const char *folder, struct buf *path
     return 0;
 }
 
-static int find_listed(const struct listing *l, const char *folder, struct buf *path, struct err *e)
+static int find_listed(const struct listing *l, const char *folder, bool in_cache, struct buf *path,
+                       struct err *e)
 {
     bool has_gguf = l->gguf.n + l->gguf.n_sets > 0;
     bool has_tensors = l->safetensors.n + l->safetensors.n_sets > 0;
@@ -177,7 +197,9 @@ static int find_listed(const struct listing *l, const char *folder, struct buf *
                        "'%s/%s' leads to '%s', which is missing: the download is incomplete, "
                        "expected the file there: download the model again",
                        folder, l->broken, l->missing);
-    if (has_tensors && l->has_config) {
+    /* An index says more than names do: what it lists and the folder lacks is named by whoever
+     * reads it. In the cache the lack of config.json comes first, since it can be fetched. */
+    if (has_tensors && (l->has_config || (l->has_index && !in_cache))) {
         int rc = check_set(&l->safetensors, folder, ".safetensors", e);
         if (rc == 0)
             buf_str(path, folder);
@@ -202,7 +224,7 @@ static int find_listed(const struct listing *l, const char *folder, struct buf *
                    folder);
 }
 
-int folder_find_model(const char *folder, struct buf *path, struct err *e)
+int folder_find_model(const char *folder, bool in_cache, struct buf *path, struct err *e)
 {
     struct listing l;
     int rc = list_folder(&l, folder, e);
@@ -210,7 +232,7 @@ int folder_find_model(const char *folder, struct buf *path, struct err *e)
         return rc;
     bool nothing = l.gguf.n + l.gguf.n_sets + l.safetensors.n + l.safetensors.n_sets == 0;
     if (!(nothing && !l.broken[0] && l.n_folders == 1))
-        return find_listed(&l, folder, path, e);
+        return find_listed(&l, folder, in_cache, path, e);
     struct buf below;
     struct listing deeper;
     buf_init(&below, PATH_MAX);
@@ -219,9 +241,9 @@ int folder_find_model(const char *folder, struct buf *path, struct err *e)
     if (rc == 0)
         rc = list_folder(&deeper, buf_cstr(&below), e);
     if (rc == 0 && deeper.gguf.n + deeper.gguf.n_sets > 0)
-        rc = find_listed(&deeper, buf_cstr(&below), path, e);
+        rc = find_listed(&deeper, buf_cstr(&below), in_cache, path, e);
     else if (rc == 0)
-        rc = find_listed(&l, folder, path, e);
+        rc = find_listed(&l, folder, in_cache, path, e);
     buf_release(&below);
     return rc;
 }

@@ -6,8 +6,9 @@
 #include "cache/cache.h"
 
 /* Appends the path of the folder's model, as cache_find says; a folder with nothing but one other
- * folder is looked through to that (repositories of GGUF files keep each size in its own). */
-int folder_find_model(const char *folder, struct buf *path, struct err *e);
+ * folder is looked through to that (repositories of GGUF files keep each size in its own).
+ * in_cache: the folder is a snapshot of the hub's cache, where what is missing can be fetched. */
+int folder_find_model(const char *folder, bool in_cache, struct buf *path, struct err *e);
 
 bool name_ends_with(const char *s, const char *end);
 

@@ -180,9 +180,21 @@ static void test_sets_and_layouts(void **state)
     put_str(file, "");
     expect_found(file, NULL, NULL, file);
 
+    /* with an index what it lists is told by whoever reads it, config.json or not, whatever lies
+     * beside it; a set that is incomplete is told here */
+    snprintf(folder, sizeof folder, "%s", at("sets/index"));
+    put_str(at("sets/index/model.safetensors.index.json"), "{}");
+    put_str(at("sets/index/model.safetensors"), "");
+    expect_found(folder, NULL, NULL, folder);
+    put_str(at("sets/index/model-00001-of-00002.safetensors"), "");
+    expect_error(folder, NULL, ERR_NOTFOUND, "'model-00002-of-00002.safetensors' is missing");
+    put_str(at("sets/index/model-00002-of-00002.safetensors"), "");
+    expect_found(folder, NULL, NULL, folder);
+
     snprintf(folder, sizeof folder, "%s", at("sets/split"));
     put_str(at("sets/split/m-00002-of-00002.gguf"), "");
     expect_error(folder, NULL, ERR_NOTFOUND, "has 1 of the 2 parts 'm-…");
+    expect_error(folder, NULL, ERR_NOTFOUND, "'m-00001-of-00002.gguf' is missing");
     put_str(at("sets/split/m-00001-of-00002.gguf"), "");
     put_str(at("sets/split/mmproj-f16.gguf"), "");
     expect_found(folder, NULL, NULL, at("sets/split/m-00001-of-00002.gguf"));
@@ -264,6 +276,9 @@ static void test_hub_layouts(void **state)
     expect_found("a/b@r1", hf_home, NULL, at("hf/hub/models--a--b/snapshots/r1/m.gguf"));
     expect_error("a/b@r9", hf_home, ERR_NOTFOUND, "names revision 'r9'");
     expect_error("a/b@x/y", hf_home, ERR_NOTFOUND, "no refs/x/y");
+    put_str(at("hf/hub/models--a--b/snapshots/r4/model.safetensors"), "");
+    put_str(at("hf/hub/models--a--b/snapshots/r4/model.safetensors.index.json"), "{}");
+    expect_error("a/b@r4", hf_home, ERR_NOTFOUND, "no config.json");
 
     /* the default place, and a model with a bare name */
     expect_error("gpt2", at("home2"), ERR_NOTFOUND, "home2/hub/models--gpt2' exists");
