@@ -74,6 +74,7 @@ static int open_tokenizer(struct model_text *t, const char *folder, bool has_wei
         {"added_tokens.json", &f.added_tokens, CONFIG_MAX},
     };
     struct file_map maps[N];
+    struct json *config = NULL;
     int code = 0;
     size_t n = 0;
     for (; !code && n < N; n++) {
@@ -81,12 +82,17 @@ static int open_tokenizer(struct model_text *t, const char *folder, bool has_wei
         *wanted[n].out = maps[n].bytes;
     }
     bool there = f.tokenizer_json.p || f.sentencepiece.p || (f.vocab_json.p && f.merges_txt.p);
+    /* Which class of transformers reads a tokenizer.model hangs on it. */
+    if (!code && there && !f.tokenizer_json.p && f.sentencepiece.p)
+        code = read_json(&config, folder, "config.json", e);
+    f.model_type = json_string(json_get(config, "model_type"));
     if (!code && there)
         code = tokenizer_open_files(&t->tokenizer, &f, e);
     else if (!code && !has_weights)
         code = err_set(e, ERR_NOTFOUND,
                        "no tokenizer there, expected tokenizer.json, tokenizer.model, or "
                        "vocab.json with merges.txt");
+    json_close(&config);
     while (n-- > 0)
         file_unmap(&maps[n]);
     return code;

@@ -371,8 +371,17 @@ static int rename_pieces(struct sp_model *m, const struct sp_config *c, struct e
     return changed ? sp_model_index(m, e) : 0;
 }
 
+static int32_t special_id(const struct sp_config *c, size_t which, const struct sp_added *added,
+                          size_t n)
+{
+    for (size_t i = 0; i < n && c->named[which].text.n; i++)
+        if (span_eq(added[i].token.text, c->named[which].text))
+            return (int32_t)added[i].id;
+    return -1;
+}
+
 static int put_all(const struct sp_model *m, const struct sp_config *c, struct buf *out,
-                   struct err *e)
+                   struct sp_special *special, struct err *e)
 {
     struct json_writer w;
     struct sp_added *added = NULL;
@@ -380,6 +389,10 @@ static int put_all(const struct sp_model *m, const struct sp_config *c, struct b
     int rc = number_added(m, c, &added, &n, e);
     if (rc)
         return rc;
+    if (special)
+        *special =
+            (struct sp_special){special_id(c, SP_BOS, added, n), special_id(c, SP_EOS, added, n),
+                                special_id(c, SP_UNK, added, n)};
     json_write_init(&w, out, 0);
     json_write_object(&w);
     sp_put_text(&w, "version", "1.0");
@@ -403,7 +416,7 @@ static int put_all(const struct sp_model *m, const struct sp_config *c, struct b
 }
 
 int sentencepiece_json(const struct tokenizer_files *f, struct span model_type, struct buf *out,
-                       struct err *e)
+                       struct sp_special *special, struct err *e)
 {
     struct sp_model m = {0};
     struct sp_config c = {0};
@@ -416,7 +429,7 @@ int sentencepiece_json(const struct tokenizer_files *f, struct span model_type, 
     if (!rc && c.class == SP_CLASS_ANY && m.model_type == SP_BPE)
         rc = rename_pieces(&m, &c, e);
     if (!rc)
-        rc = put_all(&m, &c, out, e);
+        rc = put_all(&m, &c, out, special, e);
     if (!rc)
         rc = buf_check(out, "tokenizer.json of tokenizer.model", e);
     if (rc && !out->failed)
@@ -435,7 +448,7 @@ int sentencepiece_json_of_vocab(const struct vocab *v, struct buf *out, struct e
     if (!rc)
         rc = sp_config_of_vocab(&c, v, &m, e);
     if (!rc)
-        rc = put_all(&m, &c, out, e);
+        rc = put_all(&m, &c, out, NULL, e);
     if (!rc)
         rc = buf_check(out, "tokenizer.json of the vocabulary", e);
     if (rc && !out->failed)

@@ -264,8 +264,9 @@ static int byte_level_json(const struct tokenizer_files *f, const struct setting
 
 /* ---- open ---- */
 
+/* special is set where the model itself says it. */
 static int open_pipeline(struct pipeline **out, const struct tokenizer_files *f, struct settings *s,
-                         struct err *e)
+                         struct sp_special *special, struct err *e)
 {
     struct buf json;
     if (f->tokenizer_json.n)
@@ -273,7 +274,7 @@ static int open_pipeline(struct pipeline **out, const struct tokenizer_files *f,
     buf_init(&json, JSON_MAX);
     int rc = 0;
     if (f->sentencepiece.n) {
-        rc = sentencepiece_json(f, f->model_type, &json, e);
+        rc = sentencepiece_json(f, f->model_type, &json, special, e);
         if (!rc)
             rc = pipeline_from_json(out, buf_view(&json), "tokenizer.model", NULL, e);
     } else if (f->vocab_json.n && f->merges_txt.n) {
@@ -308,6 +309,7 @@ static int keep_texts(struct pipeline *p, struct settings *s, struct err *e)
 int tokenizer_open_files(struct tokenizer **out, const struct tokenizer_files *f, struct err *e)
 {
     struct settings s = {.config = NULL};
+    struct sp_special special = {-1, -1, -1};
     struct tokenizer *t = calloc(1, sizeof(*t));
     int rc = t ? 0 : err_set(e, ERR_NOMEM, "tokenizer: no memory");
     if (!rc)
@@ -320,15 +322,16 @@ int tokenizer_open_files(struct tokenizer **out, const struct tokenizer_files *f
                     ? json_get(s.config, "added_tokens_decoder")
                     : NULL;
     if (!rc)
-        rc = open_pipeline(&t->pipeline, f, &s, e);
+        rc = open_pipeline(&t->pipeline, f, &s, &special, e);
     if (!rc) {
         struct pipeline *p = t->pipeline;
         t->v.n = p->n;
         t->v.tokens = p->tokens;
         t->v.types = p->types;
-        t->v.bos = named_id(p, &s, NAMED_BOS);
-        t->v.eos = named_id(p, &s, NAMED_EOS);
-        t->v.unk = named_id(p, &s, NAMED_UNK);
+        bool model_says = !f->tokenizer_json.n && f->sentencepiece.n;
+        t->v.bos = model_says ? special.bos : named_id(p, &s, NAMED_BOS);
+        t->v.eos = model_says ? special.eos : named_id(p, &s, NAMED_EOS);
+        t->v.unk = model_says ? special.unk : named_id(p, &s, NAMED_UNK);
         if (s.byte_level)
             surround(t, &s);
         least_init_pipeline(t);

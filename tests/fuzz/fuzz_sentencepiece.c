@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf out;
     struct err e = {""};
     buf_init(&out, 4 << 20);
-    int rc = sentencepiece_json(&f, span_str(types[size % 3]), &out, &e);
+    int rc = sentencepiece_json(&f, span_str(types[size % 3]), &out, NULL, &e);
     if (rc && e.text[0] == '\0')
         abort();
     if (!rc && json_parse_nul(&doc, buf_view(&out), 4 << 20, "fuzz", &e) == ERR_FORMAT)

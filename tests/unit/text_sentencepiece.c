@@ -83,7 +83,7 @@ static void check_model(const char *name)
     json_write_value(&w, json_get(doc, "tokenizer_config"));
     struct tokenizer_files f = {.sentencepiece = buf_view(&model),
                                 .tokenizer_config = buf_view(&config)};
-    if (sentencepiece_json(&f, json_string(json_get(doc, "model_type")), &out, &e))
+    if (sentencepiece_json(&f, json_string(json_get(doc, "model_type")), &out, NULL, &e))
         fail_msg("%s: %s", name, e.text);
     if (json_parse_nul(&ours, buf_view(&out), 8 << 20, name, &e))
         fail_msg("%s", e.text);
@@ -155,6 +155,8 @@ static void test_ids(void **state)
                                             .model_type = json_string(json_get(doc, "model_type"))};
                 if (tokenizer_open_files(&t, &f, &e))
                     fail_msg("%s: %s", names[i], e.text);
+                assert_int_not_equal(tokenizer_bos(t), -1);
+                assert_true(tokenizer_is_end(t, tokenizer_eos(t)));
             } else {
                 check_ids(names[i], line, t, doc, false);
                 check_ids(names[i], line, t, doc, true);
@@ -182,7 +184,8 @@ static void test_vocab(void **state)
         buf_init(&ours, 1 << 20);
         buf_init(&theirs, 1 << 20);
         struct tokenizer_files f = {.sentencepiece = buf_view(&file)};
-        assert_int_equal(sentencepiece_json(&f, (struct span){NULL, 0}, &theirs, &e), 0);
+        struct sp_special special;
+        assert_int_equal(sentencepiece_json(&f, (struct span){NULL, 0}, &theirs, &special, &e), 0);
         assert_int_equal(sp_model_read(&m, buf_view(&file), &e), 0);
         assert_true(m.n <= 1000);
         for (size_t k = 0; k < m.n; k++)
@@ -201,6 +204,9 @@ static void test_vocab(void **state)
         if (sentencepiece_json_of_vocab(&v, &ours, &e))
             fail_msg("%s", e.text);
         assert_string_equal(buf_cstr(&ours), buf_cstr(&theirs));
+        assert_int_equal(special.bos, m.bos_id);
+        assert_int_equal(special.eos, m.eos_id);
+        assert_int_equal(special.unk, m.unk_id);
         struct tokenizer *t = NULL;
         struct token_list ids = {0};
         if (tokenizer_open(&t, &v, &e))
@@ -216,6 +222,9 @@ static void test_vocab(void **state)
         v.scores = NULL;
         assert_int_equal(sentencepiece_json_of_vocab(&v, &ours, &e), ERR_FORMAT);
         assert_string_equal(buf_cstr(&ours), buf_cstr(&theirs));
+        assert_int_equal(special.bos, m.bos_id);
+        assert_int_equal(special.eos, m.eos_id);
+        assert_int_equal(special.unk, m.unk_id);
         sp_model_release(&m);
         buf_release(&file);
         buf_release(&ours);
@@ -277,7 +286,7 @@ static void test_by_hand(void **state)
         struct tokenizer_files f = {.sentencepiece = span_of(exact, files[i].n),
                                     .tokenizer_config = span_str(files[i].config)};
         buf_init(&out, 1 << 16);
-        int rc = sentencepiece_json(&f, (struct span){NULL, 0}, &out, &e);
+        int rc = sentencepiece_json(&f, (struct span){NULL, 0}, &out, NULL, &e);
         if (!files[i].error && rc)
             fail_msg("file %zu: %s", i, e.text);
         if (!rc && json_parse(&doc, buf_view(&out), 1 << 16, "out", &e))
