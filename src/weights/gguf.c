@@ -113,11 +113,6 @@ void gguf_close(struct gguf **p)
     *p = NULL;
 }
 
-const char *gguf_path(const struct gguf *g)
-{
-    return g->path;
-}
-
 uint64_t gguf_file_bytes(const struct gguf *g)
 {
     return g->map.bytes.n;

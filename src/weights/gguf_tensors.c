@@ -13,16 +13,6 @@ enum {
     ALIGNMENT_MAX = 64 << 10,
 };
 
-/* ggml's types that we do not compute with, so that a message can say what a file has. Numbers:
- * ggml.h, enum ggml_type. */
-static const struct {
-    uint32_t type;
-    const char *name;
-} other_types[] = {
-    {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {21, "IQ3_S"},
-    {22, "IQ2_S"},   {25, "I16"},    {26, "I32"},     {27, "I64"},   {29, "IQ1_M"},
-};
-
 static int refuse_type(const char *name, uint32_t type, struct err *e)
 {
     struct buf known;
@@ -30,10 +20,7 @@ static int refuse_type(const char *name, uint32_t type, struct err *e)
     for (uint32_t t = 0; t < 64; t++)
         if (wtype_info(t))
             buf_printf(&known, "%s%s", known.n ? ", " : "", wtype_info(t)->name);
-    const char *other = NULL;
-    for (size_t i = 0; i < sizeof other_types / sizeof *other_types; i++)
-        if (other_types[i].type == type)
-            other = other_types[i].name;
+    const char *other = wtype_name(type);
     int code =
         other ? err_set(e, ERR_UNSUPPORTED,
                         "tensor '%s': tensor type %u (%s) is not supported, expected one "

@@ -9,9 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- for the readers ---- */
 
@@ -275,14 +273,4 @@ const struct tensor *weights_tensor(const struct weights *w, const char *name)
 size_t weights_tensor_index(const struct weights *w, const struct tensor *t)
 {
     return (size_t)(t - w->tensors);
-}
-
-void weights_will_read(const struct weights *w, const struct tensor *t)
-{
-    (void)w;
-    long page = sysconf(_SC_PAGESIZE);
-    if (t->data.n == 0 || page <= 0)
-        return;
-    uintptr_t from = (uintptr_t)t->data.p & ~((uintptr_t)page - 1);
-    madvise((void *)from, (uintptr_t)t->data.p + t->data.n - from, MADV_WILLNEED);
 }

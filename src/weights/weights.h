@@ -2,8 +2,8 @@
 /* weights: model files as checked views of mapped bytes.
  *
  * Owns: GGUF v2 and v3 (specification: ggml docs/gguf.md), also split into several files;
- * safetensors (specification: the README of huggingface/safetensors), also sharded. The packed form
- * comes later. May include: base, codec, cache, kernels. Start reading: this file, then weights.c.
+ * safetensors (specification: the README of huggingface/safetensors), also sharded. May include:
+ * base, codec, cache, kernels. Start reading: this file, then weights.c.
  *
  * After gguf_open has returned 0 every string, array and tensor that a view names lies inside the
  * file; keys and tensor names are valid UTF-8 and unique, a name has at most 256 bytes; tensor
@@ -46,7 +46,6 @@ struct gguf; /* views are valid until gguf_close; any number of threads may read
 
 int gguf_open(struct gguf **out, const char *path, struct err *e);
 void gguf_close(struct gguf **g);
-const char *gguf_path(const struct gguf *g);
 uint64_t gguf_file_bytes(const struct gguf *g);
 size_t gguf_tensor_count(const struct gguf *g);
 const struct tensor *gguf_tensor_at(const struct gguf *g, size_t i);
@@ -106,8 +105,5 @@ const struct tensor *weights_tensor_at(const struct weights *w, size_t i);
 /* NULL if absent; O(log n). */
 const struct tensor *weights_tensor(const struct weights *w, const char *name);
 size_t weights_tensor_index(const struct weights *w, const struct tensor *t);
-/* Advice to the system that the tensor's bytes will be read once, front to back; no effect on
- * results. */
-void weights_will_read(const struct weights *w, const struct tensor *t);
 
 #endif

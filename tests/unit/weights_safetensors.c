@@ -130,7 +130,6 @@ static void test_shapes(void **state)
         assert_int_equal(t->data.n, bytes);
         assert_non_null(t->data.p);
         assert_int_equal(t->type, cases[i].no_type ? WEIGHTS_NO_TYPE : WTYPE_F32);
-        weights_will_read(w, t);
         weights_close(&w);
     }
 }
