@@ -6,8 +6,10 @@
 #include "codec/codec.h"
 #include "lab/lab.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { PATH_BYTES_MAX = 4096, JSON_BYTES_MAX = 1 << 20 };
@@ -175,8 +177,6 @@ static int evaluate(const struct settings *s, const char *model, const char *ref
         .on_progress = on_progress,
         .ctx = &v,
     };
-    if (!o.text_path)
-        return err_set(e, ERR_USAGE, "--text: absent, expected a file, or - for standard input");
     int rc = lab_eval(&o, &r, e);
     if (v.terminal && v.next_ns)
         fprintf(stderr, "\r\033[K");
@@ -188,6 +188,17 @@ static int evaluate(const struct settings *s, const char *model, const char *ref
     return 0;
 }
 
+/* Before the models are looked for: one may have to be downloaded. */
+static int check_text(const struct settings *s, struct err *e)
+{
+    const char *path = settings_option_text(s, "text");
+    if (!path)
+        return err_set(e, ERR_USAGE, "--text: absent, expected a file, or - for standard input");
+    if (strcmp(path, "-") != 0 && access(path, R_OK) != 0)
+        return err_errno(e, errno, "--text: cannot read '%s'", path);
+    return 0;
+}
+
 static int run(const struct settings *s, struct err *e)
 {
     struct buf model, reference;
@@ -195,7 +206,9 @@ static int run(const struct settings *s, struct err *e)
     buf_init(&model, PATH_BYTES_MAX);
     buf_init(&reference, PATH_BYTES_MAX);
     catch_signals();
-    int rc = model_input_path(s, &model, e);
+    int rc = check_text(s, e);
+    if (rc == 0)
+        rc = model_input_path(s, &model, e);
     if (rc == 0 && name)
         rc = model_find(s, name, &reference, e);
     if (rc == 0)
