@@ -39,8 +39,9 @@ WATTLE_API const char *wattle_version(void);
 struct wattle_model;
 
 struct wattle_model_options {
-    /* A GGUF file (of a split model any part), a .safetensors file, or a folder in Hugging Face
-     * layout: config.json beside model.safetensors or its shards, and the tokenizer's files. */
+    /* A GGUF file (of a split model any part), a .safetensors file or the index of its shards
+     * (….safetensors.index.json), or a folder in Hugging Face layout. config.json and the
+     * tokenizer's files lie beside safetensors. */
     const char *path;
     int threads;     /* compute threads; 0: what cgroup, quota and affinity mask allow */
     int32_t context; /* longest sequence in tokens; 0: 4096; at most the model's own counts */
