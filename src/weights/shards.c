@@ -108,9 +108,9 @@ static int read_map(struct map *m, struct span text, struct arena *a, struct err
 {
     struct json_walk walk;
     struct span key, value;
-    size_t n;
+    size_t n = 0;
     int code = count_entries(text, &n, e);
-    if (code)
+    if (code || n == 0)
         return code;
     m->entries = calloc(n, sizeof *m->entries);
     if (!m->entries)
