@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_file(const char *path, struct stat *st, int *out, struct err *e)
+/* O_NONBLOCK: a pipe that nobody writes to is opened all the same. */
+static int open_file(const char *path, int flags, struct stat *st, int *out, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
     if (fd < 0)
         return err_errno(e, errno, "cannot open '%s'", path);
     if (fstat(fd, st) != 0) {
@@ -42,18 +43,11 @@ static int refuse_large(const char *path, int fd, const struct stat *st, const s
                    out->max, (intmax_t)st->st_size);
 }
 
-int file_read_watched(const char *path, struct buf *out, file_watcher *look, void *ctx,
-                      struct err *e)
+/* All of fd behind out's bytes. */
+static int read_all(int fd, const char *path, struct buf *out, file_watcher *look, void *ctx,
+                    struct err *e)
 {
-    struct stat st;
-    int fd = STDIN_FILENO, code = 0;
-    bool own = strcmp(path, "-") != 0;
-    if (own) {
-        code = open_file(path, &st, &fd, e);
-        if (code)
-            return code;
-        code = refuse_large(path, fd, &st, out, e);
-    }
+    int code = 0;
     char chunk[FILE_CHUNK];
     while (!code) {
         ssize_t n = read(fd, chunk, sizeof chunk);
@@ -71,8 +65,23 @@ int file_read_watched(const char *path, struct buf *out, file_watcher *look, voi
         else if (look && (code = look(ctx, buf_view(out), (size_t)n, e)))
             err_wrap(e, code, "cannot read '%s'", path);
     }
-    if (own)
-        close(fd);
+    return code;
+}
+
+int file_read_watched(const char *path, struct buf *out, file_watcher *look, void *ctx,
+                      struct err *e)
+{
+    struct stat st;
+    int fd;
+    if (strcmp(path, "-") == 0)
+        return read_all(STDIN_FILENO, path, out, look, ctx, e);
+    int code = open_file(path, 0, &st, &fd, e);
+    if (code)
+        return code;
+    code = refuse_large(path, fd, &st, out, e);
+    if (!code)
+        code = read_all(fd, path, out, look, ctx, e);
+    close(fd);
     return code;
 }
 
@@ -81,11 +90,28 @@ int file_read(const char *path, struct buf *out, struct err *e)
     return file_read_watched(path, out, NULL, NULL, e);
 }
 
+int file_read_regular(const char *path, struct buf *out, struct err *e)
+{
+    struct stat st;
+    int fd;
+    int code = open_file(path, O_NONBLOCK, &st, &fd, e);
+    if (code)
+        return code;
+    if (!S_ISREG(st.st_mode))
+        code = err_set(e, ERR_IO, "cannot read '%s': not a regular file", path);
+    if (!code)
+        code = refuse_large(path, fd, &st, out, e);
+    if (!code)
+        code = read_all(fd, path, out, NULL, NULL, e);
+    close(fd);
+    return code;
+}
+
 int file_map(struct file_map *m, const char *path, struct err *e)
 {
     struct stat st;
     int fd;
-    int code = open_file(path, &st, &fd, e);
+    int code = open_file(path, O_NONBLOCK, &st, &fd, e);
     if (code)
         return code;
     if (!S_ISREG(st.st_mode)) {

@@ -11,6 +11,9 @@
  * regular file nothing is read then). Works on /proc and /sys files, whose size is 0, on pipes, and
  * for "-" on stdin. A folder is refused as such. */
 int file_read(const char *path, struct buf *out, struct err *e);
+/* The same of a regular file: pipes and devices are refused and not waited for. For files that
+ * nobody named, which lie where they are looked for. */
+int file_read_regular(const char *path, struct buf *out, struct err *e);
 
 /* The same, for files that may be anything: look is shown what is in out each time that fresh bytes
  * (FILE_CHUNK at most) have come to its end, and ends the reading with its code. */

@@ -43,7 +43,7 @@ static int read_ref(const char *repository, const char *revision, char snapshot[
     *found = access(buf_cstr(&path), F_OK) == 0;
     if (!*found)
         goto done;
-    r = file_read(buf_cstr(&path), &text, e);
+    r = file_read_regular(buf_cstr(&path), &text, e);
     if (r < 0)
         goto done;
     /* huggingface_hub writes no newline, other tools and editors do */

@@ -86,10 +86,16 @@ static bool is_pickle(const char *name)
            name_ends_with(name, ".pth") || name_ends_with(name, ".ckpt");
 }
 
+/* What is not weights and yet changes what a model says: not there, it must be missed. */
+static bool is_read_beside(const char *name)
+{
+    return name_ends_with(name, ".json") || name_ends_with(name, ".jinja") ||
+           strcmp(name, "tokenizer.model") == 0 || strcmp(name, "merges.txt") == 0;
+}
+
 static void list_entry(struct listing *l, DIR *dir, const char *name)
 {
     bool gguf = name_ends_with(name, ".gguf"), tensors = name_ends_with(name, ".safetensors");
-    bool json = name_ends_with(name, ".json");
     struct stat st;
     if (name[0] == '.')
         return;
@@ -109,7 +115,7 @@ static void list_entry(struct listing *l, DIR *dir, const char *name)
         return;
     }
     ssize_t n = readlinkat(dirfd(dir), name, l->missing, sizeof l->missing - 1);
-    if (n > 0 && (gguf || tensors || json)) {
+    if (n > 0 && (gguf || tensors || is_read_beside(name))) {
         l->missing[n] = '\0';
         snprintf(l->broken, sizeof l->broken, "%s", name);
     }
@@ -139,10 +145,11 @@ static void name_missing_part(const struct files *f, const char *folder, const c
 {
     char path[PATH_MAX];
     for (uint64_t i = 1; i <= f->of; i++) {
+        struct stat st;
         snprintf(name, NAME_SIZE + 32, "%s-%05llu-of-%05llu%s", f->prefix, (unsigned long long)i,
                  (unsigned long long)f->of, end);
         int n = snprintf(path, sizeof path, "%s/%s", folder, name);
-        if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK) < 0)
+        if (n < 0 || (size_t)n >= sizeof path || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
             return;
     }
     name[0] = '\0';

@@ -160,7 +160,7 @@ int cache_write_ref(const char *folder, const char *revision, const char *commit
         rc = make_parent(buf_cstr(&path), e);
     /* without a newline: the Python library takes the file's bytes as they stand */
     if (rc == 0 &&
-        (file_read(buf_cstr(&path), &now, &unread) < 0 || !span_is(buf_view(&now), commit)))
+        (file_read_regular(buf_cstr(&path), &now, &unread) < 0 || !span_is(buf_view(&now), commit)))
         rc = file_write_atomic(buf_cstr(&path), span_str(commit), e);
     buf_release(&now);
     buf_release(&path);

@@ -69,7 +69,7 @@ static int check_ref(void *ctx, const char *path, const char *name, bool is_link
     (void)is_link;
     buf_init(&text, REF_BYTES_MAX);
     buf_init(&snapshot, PATH_MAX);
-    bool good = file_read(path, &text, &unread) == 0;
+    bool good = file_read_regular(path, &text, &unread) == 0;
     while (text.n > 0 && strchr(" \t\r\n", text.p[text.n - 1]))
         buf_truncate(&text, text.n - 1);
     good = good && cache_is_etag(buf_view(&text)) &&

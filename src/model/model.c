@@ -20,7 +20,7 @@ static int read_config(const struct weights *w, struct json **out, struct err *e
     if (n < 0 || n >= CONFIG_PATH_SIZE)
         return err_set(e, ERR_RANGE, "'%.200s…': a longer path than we can open", path);
     buf_init(&text, CONFIG_BYTES_MAX);
-    int code = file_read(path, &text, e);
+    int code = file_read_regular(path, &text, e);
     if (!code)
         code = json_parse(out, span_of(text.p, text.n), CONFIG_BYTES_MAX, "config.json", e);
     if (!code && json_type_of(*out) != JSON_OBJECT)

@@ -16,7 +16,8 @@ enum {
     TEMPLATE_MAX = 1 << 20, /* what template_open takes */
 };
 
-/* A file of the folder, mapped. Absent: 0 and no bytes. */
+/* A file of the folder, mapped. Absent: 0 and no bytes. An empty one is a download that failed: as
+ * if it were absent it would give other tokens, without a word. */
 static int map_file(struct file_map *m, const char *folder, const char *name, size_t max_bytes,
                     struct err *e)
 {
@@ -27,6 +28,8 @@ static int map_file(struct file_map *m, const char *folder, const char *name, si
     *m = (struct file_map){{NULL, 0}};
     if (!code)
         code = file_map(m, buf_cstr(&path), e);
+    if (!code && m->bytes.n == 0)
+        code = err_set(e, ERR_FORMAT, "%s: the file is empty: download it again", name);
     if (!code && m->bytes.n > max_bytes) {
         code = err_set(e, ERR_LIMIT, "%s: %zu bytes, expected at most %zu", name, m->bytes.n,
                        max_bytes);

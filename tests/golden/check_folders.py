@@ -65,6 +65,27 @@ def check_tokens(count):
     count.check(done.returncode == 1 and b"no tokenizer there, expected tokenizer.json" in done.stderr, done)
 
 
+def check_damaged(count):
+    """A file that is empty, a pipe that nobody writes to or a link to nowhere is told, not taken for absent and not waited for."""
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json", "added_tokens.json", "chat_template.jinja",
+                 "special_tokens_map.json"):
+        for kind, words in (("empty", b"empty"), ("pipe", b"not a regular file"), ("link", b"which is missing")):
+            f = Folder()
+            path = os.path.join(f.path, name)
+            if os.path.islink(path):
+                os.remove(path)
+            if kind == "pipe":
+                os.mkfifo(path)
+            elif kind == "link":
+                os.symlink("gone", path)
+            else:
+                f.write(name, "")
+            done = generate(f, "--prompt", "x")
+            message = done.stderr
+            count.check(done.returncode == 1 and message.count(b"\n") == 1 and words in message and name.encode() in message,
+                        name, kind, done)
+
+
 def check_templates(count):
     """Each file comes before those that were asked earlier."""
     f = Folder(weights=False)
@@ -177,6 +198,7 @@ def check_long_rotation(count):
 def main():
     count = Count()
     check_tokens(count)
+    check_damaged(count)
     check_templates(count)
     check_plain_prompt(count)
     check_sampling(count)

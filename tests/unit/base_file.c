@@ -121,6 +121,29 @@ static void test_map(void **state)
     unlink(in_dir("f"));
 }
 
+/* Nobody writes into it: reading would wait for ever. */
+static void test_pipe(void **state)
+{
+    (void)state;
+    struct err e;
+    struct buf b;
+    struct file_map m = {{NULL, 0}};
+    buf_init(&b, 100);
+    assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
+    assert_int_equal(file_map(&m, in_dir("pipe"), &e), ERR_IO);
+    assert_int_equal(file_read_regular(in_dir("pipe"), &b, &e), ERR_IO);
+    assert_non_null(strstr(e.text, "pipe': not a regular file"));
+    assert_int_equal(file_read_regular("/dev/zero", &b, &e), ERR_IO);
+    assert_int_equal(file_read_regular(dir, &b, &e), ERR_IO);
+    assert_int_equal(file_read_regular(in_dir("absent"), &b, &e), ERR_NOTFOUND);
+    unlink(in_dir("pipe"));
+    assert_int_equal(file_write_atomic(in_dir("f"), span_str("hello"), &e), 0);
+    assert_int_equal(file_read_regular(in_dir("f"), &b, &e), 0);
+    assert_string_equal(buf_cstr(&b), "hello");
+    unlink(in_dir("f"));
+    buf_release(&b);
+}
+
 static void test_atomic_leaves_no_part(void **state)
 {
     (void)state;
@@ -188,13 +211,10 @@ static void test_safe_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),
-        cmocka_unit_test(test_large_is_not_read),
-        cmocka_unit_test(test_sys_file),
-        cmocka_unit_test(test_map),
-        cmocka_unit_test(test_atomic_leaves_no_part),
-        cmocka_unit_test(test_make_dirs),
-        cmocka_unit_test(test_safe_names),
+        cmocka_unit_test(test_read),      cmocka_unit_test(test_large_is_not_read),
+        cmocka_unit_test(test_sys_file),  cmocka_unit_test(test_map),
+        cmocka_unit_test(test_pipe),      cmocka_unit_test(test_atomic_leaves_no_part),
+        cmocka_unit_test(test_make_dirs), cmocka_unit_test(test_safe_names),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -175,6 +175,16 @@ static void test_sets_and_layouts(void **state)
     expect_found(folder, NULL, NULL, folder);
     put_link(at("sets/hf/tokenizer.json"), "../../blobs/gone");
     expect_error(folder, NULL, ERR_NOTFOUND, "tokenizer.json' leads to '../../blobs/gone'");
+    static const char *const beside[] = {"chat_template.jinja", "tokenizer.model", "merges.txt"};
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        put_str(at("sets/beside%zu/config.json", i), "{}");
+        put_str(at("sets/beside%zu/model.safetensors", i), "");
+        put_link(at("sets/beside%zu/%s", i, beside[i]), "gone");
+        expect_error(at("sets/beside%zu", i), NULL, ERR_NOTFOUND, "leads to 'gone'");
+        put_link(at("sets/readme%zu/README.md", i), "gone"); /* nobody's */
+        put_str(at("sets/readme%zu/m.gguf", i), "");
+        expect_found(at("sets/readme%zu", i), NULL, NULL, at("sets/readme%zu/m.gguf", i));
+    }
 
     snprintf(file, sizeof file, "%s", at("sets/hf/model.safetensors"));
     put_str(file, "");
@@ -188,6 +198,9 @@ static void test_sets_and_layouts(void **state)
     expect_found(folder, NULL, NULL, folder);
     put_str(at("sets/index/model-00001-of-00002.safetensors"), "");
     expect_error(folder, NULL, ERR_NOTFOUND, "'model-00002-of-00002.safetensors' is missing");
+    assert_int_equal(mkdir(at("sets/index/model-00002-of-00002.safetensors"), 0700), 0);
+    expect_error(folder, NULL, ERR_NOTFOUND, "'model-00002-of-00002.safetensors' is missing");
+    assert_int_equal(rmdir(at("sets/index/model-00002-of-00002.safetensors")), 0);
     put_str(at("sets/index/model-00002-of-00002.safetensors"), "");
     expect_found(folder, NULL, NULL, folder);
 
@@ -267,6 +280,10 @@ static void test_hub_layouts(void **state)
     put(at("hf/hub/models--a--b/refs/main"), buf_view(&large));
     expect_error("a/b", hf_home, ERR_LIMIT, "refs/main");
     buf_release(&large);
+
+    assert_int_equal(unlink(at("hf/hub/models--a--b/refs/main")), 0);
+    assert_int_equal(mkfifo(at("hf/hub/models--a--b/refs/main"), 0600), 0); /* never waited for */
+    expect_error("a/b", hf_home, ERR_IO, "not a regular file");
 
     /* a branch, a tag with slashes, a commit; what is not there */
     put_str(at("hf/hub/models--a--b/refs/dev"), "r1\r\n");
