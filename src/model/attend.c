@@ -6,6 +6,7 @@ struct attend_job {
     struct forward *f;
     const float *query, *keys, *values;
     size_t first, n, window, n_items, n_chunk;
+    float scale;
 };
 
 static void attend(const struct attend_job *j, size_t head, size_t t, float *scores)
@@ -24,7 +25,7 @@ static void attend(const struct attend_job *j, size_t head, size_t t, float *sco
         .stride = kv_dim,
         .head_dim = head_dim,
         .n_kv = end - begin,
-        .scale = traits->attention_scale,
+        .scale = j->scale,
         .softcap = traits->attention_softcap,
         /* Counts from begin, not from 0: the same for all scores, so nothing to softmax. */
         .slope = m->alibi_slopes ? m->alibi_slopes[head] : 0,
@@ -43,12 +44,12 @@ static void attend_chunk(void *ctx, size_t chunk, int worker)
 }
 
 void step_attend(struct forward *f, const float *query, const float *keys, const float *values,
-                 size_t first, size_t n, size_t window)
+                 size_t first, size_t n, size_t window, float scale)
 {
     const struct traits *t = &f->model->traits;
     size_t n_items = n * (size_t)t->n_head, seen = first + n;
     size_t work = 2 * (size_t)t->head_dim * (window ? min_size(window, seen) : seen);
     struct attend_job j = {
-        f, query, keys, values, first, n, window, n_items, chunk_items(f, n_items, work)};
+        f, query, keys, values, first, n, window, n_items, chunk_items(f, n_items, work), scale};
     run_chunks(f, attend_chunk, &j, n_items, j.n_chunk);
 }

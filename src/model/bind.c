@@ -38,8 +38,10 @@ static int bind_qk_norm(struct binder *b, struct slot slot, int32_t n_head, stru
     size_t n = (size_t)t->head_dim, parts = 1;
     if (t->qk_norm != QK_NORM_HEAD)
         n *= (size_t)n_head;
-    if (t->qk_norm == QK_NORM_HEADS && bind_is_indexed(b, slot.place))
+    if (t->qk_norm == QK_NORM_HEADS && bind_is_indexed(b, slot.place)) {
         parts = (size_t)n_head;
+        slot.index = 0;
+    }
     out->there = true;
     int code = bind_vector(b, slot, ".weight", n, parts, t->norm_offset, true, &out->weight);
     if (!code && t->qk_norm_kind == NORM_LAYER)
@@ -257,6 +259,16 @@ static int find_vocabulary_size(struct binder *b)
     return 0;
 }
 
+/* A file may hold a tied head all the same: the reference ties them only if they are equal. */
+static bool has_own_head(const struct binder *b)
+{
+    const struct tensor *head = bind_find(b, outside(PLACE_HEAD), ".weight");
+    const struct tensor *embedding = bind_find(b, outside(PLACE_EMBEDDING), ".weight");
+    if (!b->hf || !b->model->traits.tied)
+        return b->hf || head;
+    return head && !(head->type == embedding->type && span_eq(head->data, embedding->data));
+}
+
 static int bind_ends(struct binder *b)
 {
     struct model *m = b->model;
@@ -277,9 +289,10 @@ static int bind_ends(struct binder *b)
         code = bind_norm(b, outside(PLACE_OUTPUT_NORM), &m->output_norm);
     if (code)
         return code;
-    bool own_head = b->hf ? !t->tied : bind_find(b, outside(PLACE_HEAD), ".weight") != NULL;
+    if (has_own_head(b))
+        return bind_matrix(b, outside(PLACE_HEAD), n_token, n_vocab, &m->head);
     m->head = m->embedding;
-    return own_head ? bind_matrix(b, outside(PLACE_HEAD), n_token, n_vocab, &m->head) : 0;
+    return bind_vector(b, outside(PLACE_HEAD), ".bias", n_vocab, 1, 0, false, &m->head.bias);
 }
 
 /* GGUF brings what config.json says in numbers as tensors. */

@@ -28,6 +28,11 @@ static size_t layer_window(const struct traits *t, size_t i)
     return t->layers[i] & LAYER_SLIDING ? (size_t)t->window : 0;
 }
 
+static float layer_scale(const struct traits *t, size_t i)
+{
+    return t->attention_scale_by_layer ? t->attention_scale / (float)(i + 1) : t->attention_scale;
+}
+
 static const struct rotation *layer_rotation(const struct forward *f, size_t i)
 {
     uint8_t flags = f->model->traits.layers[i];
@@ -36,10 +41,11 @@ static const struct rotation *layer_rotation(const struct forward *f, size_t i)
 }
 
 /* What a block takes: x, normed or as it is. */
-static const float *block_input(struct forward *f, const float *x, const struct norm *norm,
-                                float *normed, size_t n)
+static const float *block_input(struct forward *f, float *x, const struct norm *norm, size_t n)
 {
-    if (!norm->there || !f->model->traits.norm_before)
+    const struct traits *t = &f->model->traits;
+    float *normed = t->residual_normed ? x : f->normed;
+    if (!norm->there || !t->norm_before)
         return x;
     step_norm(f, x, norm, normed, n);
     return normed;
@@ -111,20 +117,21 @@ static void run_layer(struct pass *p, size_t i, size_t skip)
     size_t base = i * (size_t)p->kv->capacity * kv_dim, n = p->n - skip;
     float *keys = p->kv->keys + base, *values = p->kv->values + base;
     float *new_keys = keys + p->first * kv_dim, *new_values = values + p->first * kv_dim;
-    const float *in = block_input(f, f->x, &layer->attn_norm, f->normed, p->n);
+    const float *in = block_input(f, f->x, &layer->attn_norm, p->n);
     project_heads(f, layer, in, new_keys, new_values, p->n);
     step_heads(f, layer, layer_rotation(f, i), new_keys, p->n);
     if (n == 0)
         return;
-    step_attend(f, f->query + skip * q_dim, keys, values, p->first + skip, n, layer_window(t, i));
+    step_attend(f, f->query + skip * q_dim, keys, values, p->first + skip, n, layer_window(t, i),
+                layer_scale(t, i));
     float *x = f->x + skip * n_embd;
     in += skip * n_embd;
     if (t->parallel && !t->parallel_one_norm) /* of x before attention is added to it */
-        in = block_input(f, x, &layer->ffn_norm, f->normed, n);
+        in = block_input(f, x, &layer->ffn_norm, n);
     add_product(f, &layer->o, step_columns(f, f->attended, n, q_dim, layer->o.q8, f->q8), x,
                 &layer->attn_post_norm, &layer->attn_norm);
     if (!t->parallel)
-        in = block_input(f, x, &layer->ffn_norm, f->normed, n);
+        in = block_input(f, x, &layer->ffn_norm, n);
     feed_forward_block(f, layer, in, x, n);
 }
 

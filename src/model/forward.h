@@ -103,9 +103,9 @@ void step_heads(struct forward *f, const struct layer *layer, const struct rotat
 void step_residual(struct forward *f, float *x, const struct norm *post, const struct norm *after,
                    size_t n);
 /* n tokens' queries over the layer's keys and values, the first of them at position first, into
- * f->attended. window 0: all positions are seen. */
+ * f->attended. window 0: all positions are seen; scale: of q·k. */
 void step_attend(struct forward *f, const float *query, const float *keys, const float *values,
-                 size_t first, size_t n, size_t window);
+                 size_t first, size_t n, size_t window, float scale);
 /* The experts of n tokens, [n][n_embd], into f->projected. Several steps. */
 void step_experts(struct forward *f, const struct layer *layer, const float *x, size_t n);
 

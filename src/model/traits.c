@@ -66,8 +66,8 @@ static void read_heads(struct config *c, struct traits *t)
 void read_sizes(struct config *c, struct traits *t)
 {
     t->n_ctx = or_default(c, "max_position_embeddings", CTX_MAX, c->gguf ? 0 : t->n_ctx);
-    t->n_embd = config_int(c, "hidden_size", 1, EMBD_MAX);
-    t->n_layer = config_int(c, "num_hidden_layers", 1, TRAITS_LAYERS_MAX);
+    t->n_embd = or_default(c, "hidden_size", EMBD_MAX, c->gguf ? 0 : t->n_embd);
+    t->n_layer = or_default(c, "num_hidden_layers", TRAITS_LAYERS_MAX, c->gguf ? 0 : t->n_layer);
     int32_t times = t->n_ff < 0 && t->n_embd <= FF_MAX / -t->n_ff ? -t->n_ff * t->n_embd : 0;
     t->n_ff = or_default(c, "intermediate_size", FF_MAX,
                          c->gguf       ? 0
@@ -154,10 +154,10 @@ static float *read_factors(struct config *c, const struct rope_traits *r, const 
 static int32_t original_context(struct config *c, const struct traits *t, const char *object)
 {
     char key[128];
-    int32_t otherwise = t->rope.original_ctx ? t->rope.original_ctx : t->n_ctx;
     int32_t v = config_int_or(c, member(key, object, "original_max_position_embeddings"), 1,
-                              CTX_MAX, otherwise);
-    return config_int_or(c, "original_max_position_embeddings", 1, CTX_MAX, v);
+                              CTX_MAX, t->n_ctx);
+    return config_int_or(c, "original_max_position_embeddings", 1, CTX_MAX,
+                         t->rope.original_ctx ? t->rope.original_ctx : v);
 }
 
 static void hf_longrope(struct config *c, struct rope_traits *r, const char *object)
@@ -223,7 +223,7 @@ static void hf_scaling(struct config *c, struct traits *t, struct rope_traits *r
         r->factor = (double)t->n_ctx / r->original_ctx;
     else
         r->factor = config_real(c, key, 1e-3, 1e6);
-    r->attention_factor = config_real_or(c, member(key, object, "attention_factor"), 0, 1e3, 0);
+    r->attention_factor = config_real_or(c, member(key, object, "attention_factor"), 1e-6, 1e3, 0);
     if (longrope)
         hf_longrope(c, r, object);
     else if (yarn)
@@ -247,8 +247,10 @@ void read_rope_object(struct config *c, struct traits *t, struct rope_traits *r,
     char key[128];
     r->factor = 1;
     r->base = config_real_or(c, member(key, object, "rope_theta"), 1.0000001, 1e15, base);
-    partial = config_real_or(c, "partial_rotary_factor", 0, 1, partial);
-    partial = config_real_or(c, member(key, object, "partial_rotary_factor"), 0, 1, partial);
+    if (r->partial) {
+        partial = config_real_or(c, "partial_rotary_factor", 0, 1, partial);
+        partial = config_real_or(c, member(key, object, "partial_rotary_factor"), 0, 1, partial);
+    }
     r->n_rot = config_int_or(c, "rotary_dim", 0, HEAD_DIM_MAX, (int32_t)(t->head_dim * partial));
     check_rotated(c, t, config_has(c, "rotary_dim") ? "rotary_dim" : "partial_rotary_factor",
                   r->n_rot);
@@ -346,6 +348,13 @@ static bool named_sliding(struct config *c, int32_t i)
     return span_is(type, "sliding_attention");
 }
 
+static void read_window_size(struct config *c, struct traits *t, int32_t otherwise)
+{
+    t->window = config_is_null(c, "sliding_window")
+                    ? 0
+                    : config_int_or(c, "sliding_window", 0, INT32_MAX, otherwise);
+}
+
 /* Layers from first on slide, all but the last of every pattern, where the file does not name them.
  */
 static void set_windows(struct config *c, struct traits *t, int32_t otherwise, int32_t pattern,
@@ -353,9 +362,7 @@ static void set_windows(struct config *c, struct traits *t, int32_t otherwise, i
 {
     const char *names = c->gguf ? "attention.sliding_window_pattern" : "layer_types";
     size_t n = config_count(c, names);
-    t->window = config_is_null(c, "sliding_window")
-                    ? 0
-                    : config_int_or(c, "sliding_window", 0, INT32_MAX, otherwise);
+    read_window_size(c, t, otherwise);
     if (n && n != (size_t)t->n_layer)
         config_fail(c, ERR_FORMAT, names, "%zu entries, expected %d, one a layer", n, t->n_layer);
     for (int32_t i = 0; i < t->n_layer && t->window && !c->code; i++)
@@ -366,6 +373,13 @@ static void set_windows(struct config *c, struct traits *t, int32_t otherwise, i
 void read_window(struct config *c, struct traits *t, int32_t otherwise, int32_t pattern)
 {
     set_windows(c, t, otherwise, pattern, 0);
+}
+
+void read_window_of_all(struct config *c, struct traits *t, int32_t otherwise)
+{
+    read_window_size(c, t, otherwise);
+    for (int32_t i = 0; i < t->n_layer && t->window && !c->code; i++)
+        t->layers[i] |= LAYER_SLIDING;
 }
 
 void read_window_from(struct config *c, struct traits *t, int32_t otherwise, int32_t first)

@@ -26,6 +26,7 @@ enum rope_scaling {
 
 struct rope_traits {
     int32_t n_rot;    /* elements of a head that are rotated, even; the rest stay. 0: no rotation */
+    bool partial;     /* config.json may say how much of a head rotates: a family's setting */
     bool interleaved; /* pairs (2i, 2i+1), else (i, i + n_rot/2) */
     double base;
     enum rope_scaling scaling;
@@ -82,15 +83,17 @@ struct traits {
     enum qk_norm qk_norm;               /* before rotation */
     enum norm_kind qk_norm_kind;
     float qk_norm_eps;
+    bool residual_normed;   /* norm(x) + f(norm(x)): blocks add to what they take */
     bool parallel;          /* x + attention(norm(x)) + ffn(norm'(x)) */
     bool parallel_one_norm; /* …of the same norm: there is no norm' */
 
     bool fused_qkv, fused_gate_up; /* one matrix: gate's rows, then up's */
     enum qkv_order qkv_order;
-    bool transposed;         /* matrices of layers are stored [in][out] (GPT-2's Conv1D) */
-    float attention_scale;   /* of q·k */
-    float attention_softcap; /* 0: none */
-    float clip_qkv;          /* queries, keys, values to [-c, c]; 0: not */
+    bool transposed;               /* matrices of layers are stored [in][out] (GPT-2's Conv1D) */
+    float attention_scale;         /* of q·k */
+    bool attention_scale_by_layer; /* … divided by the layer's number, from 1 */
+    float attention_softcap;       /* 0: none */
+    float clip_qkv;                /* queries, keys, values to [-c, c]; 0: not */
     int32_t window; /* a token sees itself and the window - 1 before it, in sliding layers */
     uint8_t layers[TRAITS_LAYERS_MAX]; /* enum layer_flag */
     struct rope_traits rope, rope_local;
@@ -139,8 +142,8 @@ void traits_init(struct traits *t);
 
 /* Parts of a family's read that most share; names are config.json's (config.h). */
 /* n_ctx, n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_vocab, attention_scale. What a
- * family sets before the call is the default where the key may be absent: n_ctx, n_head, n_head_kv,
- * head_dim (0: n_embd / n_head), n_ff (negative: that many times n_embd). */
+ * family sets before the call is the default where the key may be absent: n_ctx, n_embd, n_layer,
+ * n_head, n_head_kv, head_dim (0: n_embd / n_head), n_ff (negative: that many times n_embd). */
 void read_sizes(struct config *c, struct traits *t);
 /* All of t->rope but interleaved, in all spellings: rope_theta with rope_scaling, rope_parameters,
  * GGUF's rope.*. partial: the share of a head that rotates where the file does not say
@@ -162,6 +165,9 @@ void read_tied(struct config *c, struct traits *t, bool otherwise);
  * null: none): the layers that layer_types names, else all but the last of every pattern (0: all).
  */
 void read_window(struct config *c, struct traits *t, int32_t otherwise, int32_t pattern);
+/* The same of all layers, whatever layer_types says: so the reference does it in families whose
+ * layers are all alike. */
+void read_window_of_all(struct config *c, struct traits *t, int32_t otherwise);
 /* The same with the layers from first on. */
 void read_window_from(struct config *c, struct traits *t, int32_t otherwise, int32_t first);
 /* n_expert, n_expert_used, n_ff_expert, and LAYER_DENSE of mlp_only_layers and decoder_sparse_step.

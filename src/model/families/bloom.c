@@ -26,11 +26,12 @@ static const struct tensor_name hf_names[] = {
     {0},
 };
 
-static const char *const not_ours[] = {"apply_residual_connection_post_layernorm", NULL};
-
 static void read(struct config *c, struct traits *t)
 {
     t->n_ctx = 2048; /* ALiBi goes on beyond */
+    t->n_embd = 64;
+    t->n_layer = 2;
+    t->n_head = 8;
     t->n_ff = -4;
     read_sizes(c, t);
     read_layer_norm(c, t, 1e-5);
@@ -41,7 +42,11 @@ static void read(struct config *c, struct traits *t)
     t->qkv_order = QKV_GROUPS;
     t->alibi = true;
     t->embedding_norm = true;
-    refuse_features(c, not_ours);
+    if (config_is_set(c, "slow_but_exact") &&
+        config_int_or(c, "pretraining_tp", 1, INT32_MAX, 1) > 1)
+        config_fail(c, ERR_UNSUPPORTED, "slow_but_exact",
+                    "is set with pretraining_tp over 1, and sums in that order are not supported");
+    t->residual_normed = config_bool_or(c, "apply_residual_connection_post_layernorm", false);
 }
 
 static const char *const types[] = {"bloom", NULL};

@@ -17,7 +17,7 @@ static void read(struct config *c, struct traits *t)
     read_rms_norm(c, t, 1e-6);
     read_activation(c, t, "gelu_pytorch_tanh");
     /* The first files say gelu; their authors mean the approximation. */
-    if (t->activation == ACTIVATION_GELU_ERF)
+    if (span_is(config_text(c, "hidden_act"), "gelu"))
         t->activation = ACTIVATION_GELU_TANH;
     read_tied(c, t, true);
     t->norm_offset = c->gguf ? 0 : 1;

@@ -33,7 +33,10 @@ static void read(struct config *c, struct traits *t)
     read_sizes(c, t);
     read_rope(c, t, 1);
     read_rms_norm(c, t, 1e-6);
-    read_activation(c, t, "gelu_pytorch_tanh");
+    t->activation = ACTIVATION_GELU_TANH;
+    if (config_has(c,
+                   "hidden_activation")) /* hidden_act, which the files have too, means nothing */
+        read_activation(c, t, "gelu_pytorch_tanh");
     read_tied(c, t, true);
     read_window(c, t, 4096, 2);
     t->norm_offset = c->gguf ? 0 : 1;

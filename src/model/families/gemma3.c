@@ -45,7 +45,10 @@ static void read(struct config *c, struct traits *t)
     t->head_dim = c->gguf ? 0 : 256;
     read_sizes(c, t);
     read_rms_norm(c, t, 1e-6);
-    read_activation(c, t, "gelu_pytorch_tanh");
+    t->activation = ACTIVATION_GELU_TANH;
+    if (config_has(c,
+                   "hidden_activation")) /* hidden_act, which the files have too, means nothing */
+        read_activation(c, t, "gelu_pytorch_tanh");
     read_tied(c, t, true);
     bool each = c->gguf && config_count(c, "sliding_window_pattern"); /* read_window reads it */
     read_window(c, t, c->gguf ? 0 : 4096,
@@ -55,7 +58,7 @@ static void read(struct config *c, struct traits *t)
     t->attn_post_norm = t->ffn_post_norm = true;
     t->qk_norm = QK_NORM_HEAD;
     t->embedding_scale = sqrtf((float)t->n_embd);
-    t->attention_softcap = (float)config_real_or(c, "attn_logit_softcapping", 0, 1e6, 0);
+    /* attn_logit_softcapping is in the config, but the reference does nothing with it. */
     t->final_softcap = (float)config_real_or(c, "final_logit_softcapping", 0, 1e6, 0);
     /* GGUF has no key for it: 27B, the model of 62 layers, is the one that differs. */
     double scalar = !c->gguf           ? config_real_or(c, "query_pre_attn_scalar", 1e-3, 1e6, 256)

@@ -22,6 +22,7 @@ static void read(struct config *c, struct traits *t)
     t->n_head_kv = c->gguf ? 0 : 2;
     t->head_dim = c->gguf ? 0 : 128;
     read_sizes(c, t);
+    t->rope.partial = true;
     read_rope(c, t, 0.5);
     t->rope.interleaved = true;
     read_rms_norm(c, t, 1.5625e-7);

@@ -23,8 +23,7 @@ static const struct tensor_name hf_names[] = {
     {PLACE_DOWN, "transformer.h.%d.mlp.c_proj"}, {0},
 };
 
-static const char *const not_ours[] = {"scale_attn_by_inverse_layer_idx", "add_cross_attention",
-                                       NULL};
+static const char *const not_ours[] = {"add_cross_attention", NULL};
 
 static void read(struct config *c, struct traits *t)
 {
@@ -40,6 +39,7 @@ static void read(struct config *c, struct traits *t)
     t->positions = true;
     if (!config_bool_or(c, "scale_attn_weights", true))
         t->attention_scale = 1;
+    t->attention_scale_by_layer = config_bool_or(c, "scale_attn_by_inverse_layer_idx", false);
     refuse_features(c, not_ours);
 }
 

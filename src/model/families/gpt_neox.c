@@ -28,6 +28,7 @@ static void read(struct config *c, struct traits *t)
 {
     t->n_ctx = 2048;
     read_sizes(c, t);
+    t->rope.partial = true;
     read_rope(c, t, 0.25);
     read_layer_norm(c, t, 1e-5);
     read_activation(c, t, "gelu");

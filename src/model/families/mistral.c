@@ -12,7 +12,7 @@ static void read(struct config *c, struct traits *t)
     read_rms_norm(c, t, 1e-6);
     read_activation(c, t, "silu");
     read_tied(c, t, false);
-    read_window(c, t, 4096, 0);
+    read_window(c, t, 4096, 0); /* with layer_types it is what others call Ministral */
 }
 
 static const char *const types[] = {"mistral", NULL};

@@ -30,7 +30,7 @@ static void read(struct config *c, struct traits *t)
     read_rms_norm(c, t, 1e-5);
     read_activation(c, t, "silu");
     read_tied(c, t, false);
-    read_window(c, t, 0, 0);
+    read_window_of_all(c, t, 0);
     read_experts(c, t);
     t->expert_norm = true;
 }

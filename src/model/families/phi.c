@@ -18,6 +18,7 @@ static void read(struct config *c, struct traits *t)
     t->n_ctx = 2048;
     t->n_ff = -4;
     read_sizes(c, t);
+    t->rope.partial = true;
     read_rope(c, t, 0.5);
     read_layer_norm(c, t, 1e-5);
     read_activation(c, t, "gelu_new");

@@ -13,11 +13,12 @@ static void read(struct config *c, struct traits *t)
     t->n_ctx = 4096;
     t->rope.original_ctx = 4096;
     read_sizes(c, t);
+    t->rope.partial = true;
     read_rope(c, t, 1);
     read_rms_norm(c, t, 1e-5);
     read_activation(c, t, "silu");
     read_tied(c, t, false);
-    read_window(c, t, 0, 0);
+    read_window_of_all(c, t, 0);
     t->fused_qkv = t->fused_gate_up = !c->gguf;
 }
 

@@ -19,6 +19,7 @@ static void read(struct config *c, struct traits *t)
     t->n_head_kv = c->gguf ? 0 : 16;
     t->n_expert = 60;
     t->n_expert_used = 4;
+    t->n_ff_expert = c->gguf ? 0 : 1408;
     read_sizes(c, t);
     read_rope(c, t, 1);
     read_rms_norm(c, t, 1e-6);

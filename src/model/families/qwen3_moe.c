@@ -20,7 +20,7 @@ static void read(struct config *c, struct traits *t)
     read_tied(c, t, false);
     t->qk_norm = QK_NORM_HEAD;
     if (config_is_set(c, "use_sliding_window"))
-        read_window(c, t, 4096, 0);
+        read_window_of_all(c, t, 4096);
     t->n_ff_expert = c->gguf ? 0 : 768;
     read_experts(c, t);
     t->expert_norm = config_bool_or(c, "norm_topk_prob", c->gguf != NULL); /* all published do */

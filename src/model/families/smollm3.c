@@ -8,17 +8,19 @@ static void read_layers(struct config *c, struct traits *t)
 {
     size_t n = c->gguf ? 0 : config_count(c, "no_rope_layers");
     int32_t every = c->gguf ? 4 : config_int_or(c, "no_rope_layer_interval", 1, INT32_MAX, 4);
-    bool slides = config_is_set(c, "use_sliding_window");
+    bool named = config_count(c, "layer_types") > 0;
     if (n && n != (size_t)t->n_layer)
         config_fail(c, ERR_FORMAT, "no_rope_layers", "%zu entries, expected %d, one a layer", n,
                     t->n_layer);
-    if (slides)
+    if (named)
+        read_window(c, t, 0, 0); /* whatever use_sliding_window says */
+    else if (config_is_set(c, "use_sliding_window"))
         t->window = config_int_or(c, "sliding_window", 0, INT32_MAX, 0);
     for (int32_t i = 0; i < t->n_layer && !c->code; i++) {
         bool rotates = n ? config_int_at(c, "no_rope_layers", (size_t)i, 0, 1) : (i + 1) % every;
         if (!rotates)
             t->layers[i] |= LAYER_NO_ROPE;
-        if (!rotates && t->window)
+        if (!named && !rotates && t->window)
             t->layers[i] |= LAYER_SLIDING;
     }
 }

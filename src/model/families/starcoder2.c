@@ -23,7 +23,7 @@ static void read(struct config *c, struct traits *t)
     read_layer_norm(c, t, 1e-5);
     read_activation(c, t, "gelu_pytorch_tanh");
     read_tied(c, t, true);
-    read_window(c, t, 0, 0);
+    read_window_of_all(c, t, 0);
     t->gated = false;
 }
 

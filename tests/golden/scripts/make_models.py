@@ -96,6 +96,11 @@ def merge_qkv(q, k, v, heads, groups):
     return torch.cat(parts, 1).reshape(-1, *q.shape[1:])
 
 
+def as_tied(c, t):
+    c["tie_word_embeddings"] = True
+    return c, t
+
+
 def as_internlm2(c, t):
     names = {"model.embed_tokens": "model.tok_embeddings", "lm_head": "output", "self_attn.o_proj": "attention.wo",
              "input_layernorm": "attention_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "feed_forward.w1",
