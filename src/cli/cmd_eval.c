@@ -2,38 +2,22 @@
 /* wattle eval: how well a model foretells a text, and how far it is from a reference. */
 #include "cli/cli.h"
 
+#include "cli/interrupt.h"
 #include "cli/model_input.h"
 #include "codec/codec.h"
 #include "lab/lab.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { PATH_BYTES_MAX = 4096, JSON_BYTES_MAX = 1 << 20 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-}
-
 static bool keep_going(void *ctx)
 {
     (void)ctx;
-    return !interrupted;
+    return !interrupted();
 }
 
 /* ---- progress, on standard error ---- */
@@ -205,7 +189,7 @@ static int run(const struct settings *s, struct err *e)
     const char *name = settings_option_text(s, "reference");
     buf_init(&model, PATH_BYTES_MAX);
     buf_init(&reference, PATH_BYTES_MAX);
-    catch_signals();
+    interrupt_catch();
     int rc = check_text(s, e);
     if (rc == 0)
         rc = model_input_path(s, &model, e);

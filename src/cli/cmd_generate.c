@@ -2,12 +2,12 @@
 /* wattle generate: one prompt, its answer as it comes, and what it cost. */
 #include "cli/cli.h"
 
+#include "cli/interrupt.h"
 #include "cli/model_input.h"
 #include "codec/codec.h"
 
 #include <wattle.h>
 
-#include <signal.h>
 #include <string.h>
 
 enum {
@@ -17,27 +17,10 @@ enum {
     STOPS_MAX = 16,
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-/* The first signal ends the answer, a second one the process. */
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-}
-
 static bool keep_going(void *context)
 {
     (void)context;
-    return !interrupted && !ferror(stdout);
+    return !interrupted() && !ferror(stdout);
 }
 
 static void print_piece(void *context, const char *text, size_t bytes)
@@ -283,12 +266,12 @@ done:
 static int run(const struct settings *s, struct err *e)
 {
     struct question q;
-    catch_signals();
+    interrupt_catch();
     int rc = question_init(&q, s, e);
     if (rc == 0)
         rc = answer(s, &q, e);
     question_release(&q);
-    if (rc == ERR_CANCELLED && !interrupted)
+    if (rc == ERR_CANCELLED && !interrupted())
         rc = err_set(e, ERR_IO, "cannot write the answer to the standard output");
     return exit_code_of(rc);
 }
