@@ -68,7 +68,7 @@ static void put_merges_of(struct json_writer *w, const struct sp_model *m,
 static int put_merges(struct json_writer *w, const struct sp_model *m, const struct sp_config *c,
                       struct err *e)
 {
-    struct ranking *ranks = malloc(m->n * sizeof *ranks);
+    struct ranking *ranks = calloc(m->n + 1, sizeof *ranks);
     size_t n = 0;
     int rc = 0;
     if (!ranks)
