@@ -45,9 +45,8 @@ static void read(struct config *c, struct traits *t)
     t->attention_softcap = softcap(c, "attn_logit_softcapping", 50);
     t->final_softcap = softcap(c, "final_logit_softcapping", 30);
     /* GGUF has no key for it: 27B, the model of 46 layers, is the one that differs. */
-    double scalar = !c->gguf           ? config_real_or(c, "query_pre_attn_scalar", 1e-3, 1e6, 256)
-                    : t->n_layer == 46 ? (double)(t->n_embd / t->n_head)
-                                       : t->head_dim;
+    int32_t of_gguf = t->n_layer == 46 ? t->n_embd / t->n_head : t->head_dim;
+    double scalar = c->gguf ? of_gguf : config_real_or(c, "query_pre_attn_scalar", 1e-3, 1e6, 256);
     t->attention_scale = (float)(1 / sqrt(scalar));
     refuse_features(c, not_ours);
 }

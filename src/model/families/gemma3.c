@@ -61,9 +61,8 @@ static void read(struct config *c, struct traits *t)
     /* attn_logit_softcapping is in the config, but the reference does nothing with it. */
     t->final_softcap = (float)config_real_or(c, "final_logit_softcapping", 0, 1e6, 0);
     /* GGUF has no key for it: 27B, the model of 62 layers, is the one that differs. */
-    double scalar = !c->gguf           ? config_real_or(c, "query_pre_attn_scalar", 1e-3, 1e6, 256)
-                    : t->n_layer == 62 ? (double)(t->n_embd / t->n_head)
-                                       : t->head_dim;
+    int32_t of_gguf = t->n_layer == 62 ? t->n_embd / t->n_head : t->head_dim;
+    double scalar = c->gguf ? of_gguf : config_real_or(c, "query_pre_attn_scalar", 1e-3, 1e6, 256);
     t->attention_scale = (float)(1 / sqrt(scalar));
     refuse_features(c, not_ours);
 }
