@@ -135,6 +135,13 @@ static int bind_dense(struct binder *b, int32_t i, struct layer *layer)
     return code ? code : bind_matrix(b, in_layer(PLACE_DOWN, i), n_ff, n_embd, &layer->down);
 }
 
+static struct matrix nth_of(const struct matrix *first, size_t n)
+{
+    struct matrix m = *first;
+    m.data += n * m.n_rows * m.row_bytes;
+    return m;
+}
+
 /* One matrix of every expert, first[0] of expert 0, the others sizeof(struct expert) apart. */
 static int bind_experts(struct binder *b, struct slot slot, size_t n_cols, size_t n_rows,
                         struct expert *experts, size_t offset)
@@ -143,12 +150,9 @@ static int bind_experts(struct binder *b, struct slot slot, size_t n_cols, size_
     struct matrix *first = (struct matrix *)((char *)experts + offset);
     int code = 0;
     if (!bind_is_indexed(b, slot.place)) {
-        code = bind_stacked(b, slot, n_cols, n_rows, n, first);
-        for (size_t e = 1; e < n && !code; e++) {
-            struct matrix *m = (struct matrix *)((char *)(experts + e) + offset);
-            *m = *first;
-            m->data = first->data + e * n_rows * first->row_bytes;
-        }
+        code = bind_stacked(b, slot, ".weight", n_cols, n_rows, n, first);
+        for (size_t e = 1; e < n && !code; e++)
+            *(struct matrix *)((char *)(experts + e) + offset) = nth_of(first, e);
         return code;
     }
     for (size_t e = 0; e < n && !code; e++) {
@@ -157,6 +161,40 @@ static int bind_experts(struct binder *b, struct slot slot, size_t n_cols, size_
             bind_matrix(b, slot, n_cols, n_rows, (struct matrix *)((char *)(experts + e) + offset));
     }
     return code;
+}
+
+/* As transformers 5 holds them in memory, and writes them if told to. */
+static int bind_fused_experts(struct binder *b, int32_t i, struct expert *experts)
+{
+    const struct traits *t = &b->model->traits;
+    size_t n_embd = (size_t)t->n_embd, n_ff = (size_t)t->n_ff_expert, n = (size_t)t->n_expert;
+    struct matrix gate_up, down;
+    int code =
+        bind_stacked(b, in_layer(PLACE_EXPERTS_GATE_UP, i), "", n_embd, 2 * n_ff, n, &gate_up);
+    if (!code)
+        code = bind_stacked(b, in_layer(PLACE_EXPERTS_DOWN, i), "", n_ff, n_embd, n, &down);
+    for (size_t e = 0; e < n && !code; e++) {
+        struct matrix both = nth_of(&gate_up, e);
+        experts[e].down = nth_of(&down, e);
+        code = bind_rows(b, &both, 0, n_ff, n_ff, n_ff, &experts[e].gate);
+        if (!code)
+            code = bind_rows(b, &both, n_ff, n_ff, n_ff, n_ff, &experts[e].up);
+    }
+    return code;
+}
+
+static int bind_each_expert(struct binder *b, int32_t i, struct expert *experts)
+{
+    const struct traits *t = &b->model->traits;
+    size_t n_embd = (size_t)t->n_embd, n_ff = (size_t)t->n_ff_expert;
+    int code = bind_experts(b, in_layer(PLACE_EXPERT_GATE, i), n_embd, n_ff, experts,
+                            offsetof(struct expert, gate));
+    if (!code)
+        code = bind_experts(b, in_layer(PLACE_EXPERT_UP, i), n_embd, n_ff, experts,
+                            offsetof(struct expert, up));
+    return code ? code
+                : bind_experts(b, in_layer(PLACE_EXPERT_DOWN, i), n_ff, n_embd, experts,
+                               offsetof(struct expert, down));
 }
 
 static int bind_shared(struct binder *b, int32_t i, struct layer *layer)
@@ -177,21 +215,16 @@ static int bind_mixture(struct binder *b, int32_t i, struct layer *layer)
 {
     struct model *m = b->model;
     const struct traits *t = &m->traits;
-    size_t n_embd = (size_t)t->n_embd, n_ff = (size_t)t->n_ff_expert, n = (size_t)t->n_expert;
+    size_t n_embd = (size_t)t->n_embd, n = (size_t)t->n_expert;
+    bool fused = bind_find(b, in_layer(PLACE_EXPERTS_GATE_UP, i), "") != NULL;
     layer->experts = arena_array(&m->arena, n, sizeof *layer->experts);
     if (!layer->experts)
         return err_set(b->e, ERR_NOMEM, "no memory for %zu experts", n);
     int code = bind_matrix(b, in_layer(PLACE_ROUTER, i), n_embd, n, &layer->router);
     layer->router.q8 = false; /* which experts: not a matter of rounding */
     if (!code)
-        code = bind_experts(b, in_layer(PLACE_EXPERT_GATE, i), n_embd, n_ff, layer->experts,
-                            offsetof(struct expert, gate));
-    if (!code)
-        code = bind_experts(b, in_layer(PLACE_EXPERT_UP, i), n_embd, n_ff, layer->experts,
-                            offsetof(struct expert, up));
-    if (!code)
-        code = bind_experts(b, in_layer(PLACE_EXPERT_DOWN, i), n_ff, n_embd, layer->experts,
-                            offsetof(struct expert, down));
+        code = fused ? bind_fused_experts(b, i, layer->experts)
+                     : bind_each_expert(b, i, layer->experts);
     return code || !t->n_ff_shared ? code : bind_shared(b, i, layer);
 }
 

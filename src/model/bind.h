@@ -48,8 +48,8 @@ int bind_matrix(struct binder *b, struct slot slot, size_t n_cols, size_t n_rows
 int bind_rows(struct binder *b, const struct matrix *whole, size_t first, size_t n_rows,
               size_t group_rows, size_t group_apart, struct matrix *out);
 /* Matrix i of n in one tensor [n][n_rows][n_cols]. */
-int bind_stacked(struct binder *b, struct slot slot, size_t n_cols, size_t n_rows, size_t n,
-                 struct matrix *first);
+int bind_stacked(struct binder *b, struct slot slot, const char *suffix, size_t n_cols,
+                 size_t n_rows, size_t n, struct matrix *first);
 /* Refuses what stands in a layer and no place has; logs the rest. */
 int bind_check_unused(struct binder *b);
 void bind_name_quantization(struct binder *b);

@@ -39,7 +39,9 @@ enum place {
     PLACE_EXPERT_GATE, /* with %d: one matrix an expert; without: [n_expert][rows][cols] in one */
     PLACE_EXPERT_UP,
     PLACE_EXPERT_DOWN,
-    PLACE_SHARED_ROUTER, /* [1][n_embd] */
+    PLACE_EXPERTS_GATE_UP, /* without ".weight": [n_expert][gate's rows, then up's][cols] in one */
+    PLACE_EXPERTS_DOWN,    /* the same of down */
+    PLACE_SHARED_ROUTER,   /* [1][n_embd] */
     PLACE_SHARED_GATE,
     PLACE_SHARED_UP,
     PLACE_SHARED_DOWN,

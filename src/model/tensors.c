@@ -336,12 +336,12 @@ int bind_rows(struct binder *b, const struct matrix *whole, size_t first, size_t
     return 0;
 }
 
-int bind_stacked(struct binder *b, struct slot slot, size_t n_cols, size_t n_rows, size_t n,
-                 struct matrix *first)
+int bind_stacked(struct binder *b, struct slot slot, const char *suffix, size_t n_cols,
+                 size_t n_rows, size_t n, struct matrix *first)
 {
-    const struct tensor *t = take(b, slot, ".weight");
+    const struct tensor *t = take(b, slot, suffix);
     if (!t)
-        return bind_missing(b, slot, ".weight");
+        return bind_missing(b, slot, suffix);
     int code = check_matrix(b, t, n_cols, n_rows, n);
     if (code)
         return code;

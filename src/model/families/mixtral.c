@@ -12,6 +12,7 @@ static const struct config_alias aliases[] = {
 
 static const struct tensor_name hf_names[] = {
     {PLACE_ROUTER, "model.layers.%d.block_sparse_moe.gate"},
+    {PLACE_ROUTER, "model.layers.%d.mlp.gate"}, /* with the experts' matrices in one */
     {PLACE_EXPERT_GATE, "model.layers.%d.block_sparse_moe.experts.%d.w1"},
     {PLACE_EXPERT_UP, "model.layers.%d.block_sparse_moe.experts.%d.w3"},
     {PLACE_EXPERT_DOWN, "model.layers.%d.block_sparse_moe.experts.%d.w2"},

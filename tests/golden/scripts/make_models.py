@@ -14,6 +14,7 @@ An entry of models.json:
   gain             {part of a tensor's name: factor} for the random weights
   dtype            of the stored weights: float32 (default), bfloat16, float16
   shard            bytes a file: several files and an index
+  as_in_memory     true: tensors as transformers 5 holds them: the matrices of all experts in one
   strip_prefix     what the tensors' names lack in some published files
   disguise         a function below: what was computed as one family is written as another that transformers has
                    only as remote code, or as the text part of a model of several kinds
@@ -167,7 +168,8 @@ def save(spec, seed, path):
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(spec["family"], **copy.deepcopy(spec["config"])), **how(spec)).eval()
     randomize(model, seed, spec.get("gain", {}))
-    model.to(getattr(torch, spec.get("dtype", "float32"))).save_pretrained(path, **({"max_shard_size": spec["shard"]} if "shard" in spec else {}))
+    options = {"max_shard_size": spec["shard"]} if "shard" in spec else {}
+    model.to(getattr(torch, spec.get("dtype", "float32"))).save_pretrained(path, save_original_format=not spec.get("as_in_memory"), **options)
     file = os.path.join(path, "config.json")
     c = json.load(open(file))
     if spec.get("style", "v4") == "v4":
