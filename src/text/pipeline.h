@@ -55,6 +55,7 @@ struct pipeline {
     size_t n_prefix, n_suffix;
 
     bool is_unigram;
+    bool by_library; /* its file is one that the library reads, and not one of our making */
     struct bpe_model bpe;
     double *scores;
     struct unigram *unigram;

@@ -128,6 +128,8 @@ int pipeline_from_json(struct pipeline **out, struct span json, const char *what
     struct pipeline *p = calloc(1, sizeof(*p));
     int rc = p ? 0 : err_set(e, ERR_NOMEM, "no memory");
     if (!rc)
+        p->by_library = s != NULL;
+    if (!rc)
         rc = find_parts(json, parts, e);
     if (!rc)
         rc = read_parts(p, parts, s, e);

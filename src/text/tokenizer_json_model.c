@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The model of tokenizer.json: BPE or Unigram, with the vocabulary. Its lists are walked. */
+#include "text/library_number.h"
 #include "text/pipeline.h"
 #include "text/tokenizer_parts.h"
 
@@ -363,7 +364,8 @@ static int read_scored(struct pipeline *p, struct span v, struct buf *scratch, s
     }
     if (!got)
         got = json_walk_next(&w, NULL, &more, e);
-    if (got > 0 || (!got && !num_parse_f64(parts[1], &p->scores[p->n])))
+    bool (*const number)(struct span, double *) = p->by_library ? library_number : num_parse_f64;
+    if (got > 0 || (!got && !number(parts[1], &p->scores[p->n])))
         return err_set(e, ERR_FORMAT,
                        "model: vocab: token %zu: '%.*s', expected a text and a score", p->n,
                        SPAN_FMT(v));

@@ -2,6 +2,7 @@
 /* Unigram against Hugging Face's tokenizers (tests/golden/sentencepiece/unigram.jsonl), and what
  * they do not show: refusals, long texts, settled parts. */
 #include "text/unigram.h"
+#include "text/library_number.h"
 
 #include "codec/codec.h"
 
@@ -156,10 +157,58 @@ static void test_refused(void **state)
     unigram_close(&u);
 }
 
+/* Right values: what tokenizers 0.23 writes for what it read. */
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double value;
+    } rows[] = {
+        {"0", 0.0},
+        {"1", 1.0},
+        {"-4.570101974331928", -0x1.247c8cfdc900ap+2},
+        {"-12345678901234567890", -0x1.56a95319d63e1p+63},
+        {"123456789012345678901234567890", 0x1.8ee90ff6c373ep+96},
+        {"1e300", 0x1.7e43c8800759cp+996},
+        {"-1.5E+2", -150.0},
+        {"123e-320", 0x0.000000003cc7bp-1022},
+        {"-0.00000000000000000000000000000000000001234567890123456789", -0x1.0cdd75ba076afp-126},
+        {"12345678901234567.5e-3", 0x1.674e79c5fe523p+43},
+        {"184467440737095516150", 0x1.4p+67},
+        {"18446744073709551615.9", 0x1p+64},
+        {"5e-324", 0x0.0000000000001p-1022},
+        {"1e-400", 0.0},
+        {"0e999", 0.0},
+        {"-8.105603305586934", -0x1.03611a2efb0d5p+3},
+        /* Others than the nearest. */
+        {"-9.87654321987654321987654321", -0x1.3c0ca45ddccf2p+3},
+        {"-2.5900849171547358", -0x1.4b87e70e856f6p+1},
+        {"-1.8126486333322134", -0x1.d009bda74d0b4p+0},
+        {"-9.056396761745207", -0x1.21ce0094e978ap+3},
+        {"-3.7696230239038595", -0x1.e28301daf535bp+1},
+        {"-0.38551839337380045", -0x1.8ac5556e30101p-2},
+        {"-9.659191880249441", -0x1.35181991eeb91p+3},
+    };
+    static const char *const refused[] = {"",    "-", "x", "nan", "1e400", "1e99999999999999999999",
+                                          "1.5x"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double got = 1e99;
+        if (!library_number(span_str(rows[i].text), &got) || got != rows[i].value)
+            fail_msg("%s: %a, expected %a", rows[i].text, got, rows[i].value);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        double got;
+        if (library_number(span_str(refused[i]), &got))
+            fail_msg("%s: %a", refused[i], got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_long),
         cmocka_unit_test(test_refused),
     };
