@@ -326,11 +326,54 @@ static int put_posix(struct translation *t, struct set *c, struct err *e)
     return 1;
 }
 
-/* A set in a set. */
+/* What stands between [ and ], and how it is to be taken. */
+struct bracket {
+    struct set set;
+    struct buf before; /* lookaheads of what stands left of && */
+    bool negated, divided;
+};
+
+static int read_bracket(struct translation *t, struct bracket *b, struct err *e);
+
+static void bracket_release(struct bracket *b)
+{
+    set_release(&b->set);
+    buf_release(&b->before);
+}
+
+static void put_bracket(struct bracket *b, struct buf *out)
+{
+    b->set.negated = b->negated && !b->divided;
+    if (b->divided)
+        buf_str(out, b->negated ? "(?:(?!" : "(?:");
+    buf_append(out, &b->before);
+    put_whole_set(&b->set, out);
+    if (b->divided)
+        buf_str(out, b->negated ? ")(?s:.))" : ")");
+}
+
+static bool ends_in_hyphen(const struct buf *members)
+{
+    return members->n && members->p[members->n - 1] == '-';
+}
+
+/* A set in a set. Its members become the outer one's where that is all it says: a search through
+ * one set keeps nothing for each character, one through alternatives does. A hyphen at the seam
+ * would make a range. */
 static int put_nested(struct translation *t, struct set *c, struct err *e)
 {
-    buf_str(&c->others, "|");
-    return onig_bracket(t, &c->others, e);
+    struct bracket b;
+    int rc = read_bracket(t, &b, e);
+    if (!rc && !b.negated && !b.divided && !ends_in_hyphen(&c->members) &&
+        !ends_in_hyphen(&b.set.members) && b.set.members.n && b.set.members.p[0] != '-') {
+        buf_append(&c->members, &b.set.members);
+        buf_append(&c->others, &b.set.others);
+    } else if (!rc) {
+        buf_str(&c->others, "|");
+        put_bracket(&b, &c->others);
+    }
+    bracket_release(&b);
+    return rc;
 }
 
 /* One member, up to what closes the set or divides it. */
@@ -366,55 +409,52 @@ static int put_member(struct translation *t, struct set *c, struct err *e)
     return 0;
 }
 
-/* [ … ], at `[`. */
-int onig_bracket(struct translation *t, struct buf *out, struct err *e)
+/* At `[`; b is to be released whatever comes back. */
+static int read_bracket(struct translation *t, struct bracket *b, struct err *e)
 {
-    struct set c;
-    struct buf before; /* lookaheads of what stands left of && */
-    bool negated = false;
-    bool divided = false;
     int rc = 0;
+    *b = (struct bracket){.negated = false};
+    set_init(&b->set);
+    buf_init(&b->before, 1 << 16);
     if (++t->depth > ONIG_DEPTH_MAX)
         return onig_fail(t, "sets are nested too deep", e);
-    set_init(&c);
-    buf_init(&before, 1 << 16);
     t->at++;
     if (onig_peek(t, 0) == '^') {
-        negated = true;
+        b->negated = true;
         t->at++;
     }
     if (onig_peek(t, 0) == ']') { /* the first is a member */
-        buf_str(&c.members, "\\]");
+        buf_str(&b->set.members, "\\]");
         t->at++;
     }
     while (!rc && onig_peek(t, 0) != ']') {
         if (onig_peek(t, 0) < 0) {
             rc = onig_fail(t, "a set without ]", e);
         } else if (onig_looks_at(t, "&&")) {
-            buf_str(&before, "(?=");
-            put_whole_set(&c, &before);
-            buf_str(&before, ")");
-            set_release(&c);
-            set_init(&c);
-            divided = true;
+            buf_str(&b->before, "(?=");
+            put_whole_set(&b->set, &b->before);
+            buf_str(&b->before, ")");
+            set_release(&b->set);
+            set_init(&b->set);
+            b->divided = true;
             t->at += 2;
         } else {
-            rc = put_member(t, &c, e);
+            rc = put_member(t, &b->set, e);
         }
     }
+    t->at++;
+    t->depth--;
+    return rc;
+}
+
+int onig_bracket(struct translation *t, struct buf *out, struct err *e)
+{
+    struct bracket b;
+    int rc = read_bracket(t, &b, e);
     if (!rc) {
-        t->at++;
-        c.negated = negated && !divided;
-        if (divided)
-            buf_str(out, negated ? "(?:(?!" : "(?:");
-        buf_append(out, &before);
-        put_whole_set(&c, out);
-        if (divided)
-            buf_str(out, negated ? ")(?s:.))" : ")");
+        put_bracket(&b, out);
         rc = buf_check(out, "expression", e);
     }
-    set_release(&c);
-    buf_release(&before);
-    t->depth--;
+    bracket_release(&b);
     return rc;
 }

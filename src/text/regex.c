@@ -17,6 +17,7 @@ enum {
     HEAP_LIMIT_KIB = 64 << 10,
     JIT_STACK_FIRST = 32 << 10,
     JIT_STACK_MAX = 1 << 20,
+    JIT_STACK_LAST = 64 << 20, /* for a long word that needs more: some 100 bytes a character */
 };
 
 struct regex {
@@ -112,13 +113,29 @@ void regex_scan_release(struct regex_scan *s)
     *s = (struct regex_scan){0};
 }
 
+/* A search that ran out of stack is done again with a larger one. */
+static int match(const struct regex *r, struct regex_scan *s, struct span text, size_t from)
+{
+    /* The text was checked when it came. */
+    const uint8_t *p = text.p ? text.p : (const uint8_t *)"";
+    int got = pcre2_match(r->code, p, text.n, from, PCRE2_NO_UTF_CHECK, s->found, s->context);
+    if (got != PCRE2_ERROR_JIT_STACKLIMIT || s->large)
+        return got;
+    void *large = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_LAST, NULL);
+    if (!large)
+        return PCRE2_ERROR_NOMEMORY;
+    pcre2_jit_stack_assign(s->context, NULL, large);
+    pcre2_jit_stack_free(s->stack);
+    s->stack = large;
+    s->large = true;
+    return pcre2_match(r->code, p, text.n, from, PCRE2_NO_UTF_CHECK, s->found, s->context);
+}
+
 int regex_find(const struct regex *r, struct regex_scan *s, struct span text, size_t from,
                size_t *start, size_t *end, struct err *e)
 {
-    const uint8_t *p = text.p ? text.p : (const uint8_t *)"";
     pcre2_set_match_limit(s->context, STEPS + STEPS_A_BYTE * (uint32_t)(text.n - from));
-    /* The text was checked when it came. */
-    int got = pcre2_match(r->code, p, text.n, from, PCRE2_NO_UTF_CHECK, s->found, s->context);
+    int got = match(r, s, text, from);
     if (got == PCRE2_ERROR_NOMATCH)
         return 0;
     if (got < 0) {

@@ -16,6 +16,7 @@ void regex_close(struct regex **r);
 /* What a search needs beside the text; one a thread. All zero is a valid beginning. */
 struct regex_scan {
     void *found, *context, *stack;
+    bool large; /* the stack */
 };
 int regex_scan_open(struct regex_scan *s, struct err *e); /* again: does nothing */
 void regex_scan_release(struct regex_scan *s);
