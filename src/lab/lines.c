@@ -69,8 +69,8 @@ static int close_answer(struct json_writer *w, FILE *out, struct err *e)
 static int parse_line(const struct buf *line, const char *what, struct json **doc, struct err *e)
 {
     int rc = buf_check(line, what, e);
-    if (rc == 0)
-        rc = json_parse(doc, buf_view(line), LINE_BYTES_MAX, what, e);
+    if (rc == 0) /* a text may hold any character */
+        rc = json_parse_nul(doc, buf_view(line), LINE_BYTES_MAX, what, e);
     if (rc == 0 && json_type_of(*doc) != JSON_OBJECT)
         rc = err_set(e, ERR_FORMAT, "%s: %s, expected an object", what,
                      json_type_name(json_type_of(*doc)));
