@@ -32,9 +32,10 @@ def check_cases(count, path, golden):
     name = os.path.basename(path)
     encode, decode = golden["encode"], golden["decode"]
     count.check(len(encode) > 100 and len(decode) > 50, name, "has", len(encode), "and", len(decode), "cases")
-    for kind, add in (("plain", False), ("special", True)):
-        questions = [{"case": c["case"], "text": c["text"], "add_special": add} for c in encode]
-        expected = {c["case"]: c["ids"][kind] for c in encode}
+    kinds = {"plain": {"add_special": False}, "special": {}, "literal": {"add_special": False, "parse_special": False}}
+    for kind, options in kinds.items():
+        questions = [{"case": c["case"], "text": c["text"], **options} for c in encode]
+        expected = {c["case"]: c["ids"].get(kind, c["ids"]["plain"]) for c in encode}
         for q, a in zip(questions, ask(["tokenize", "--model", path], questions)):
             count.check(a.get("ids") == expected[q["case"]], name, kind, repr(q["text"]), a, "expected", expected[q["case"]])
     lists = [(c["ids"]["special"], c["decoded"]) for c in encode] + [(c["ids"], c) for c in decode]
