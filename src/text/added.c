@@ -44,8 +44,7 @@ static size_t lower_bound(const struct added_token *tokens, size_t lo, size_t hi
     return lo;
 }
 
-/* The longest token at the front of text, NULL if none. */
-static const struct added_token *longest_at(const struct added *a, struct span text, bool control)
+const struct added_token *added_longest(const struct added *a, struct span text)
 {
     const struct added_token *best = NULL;
     size_t lo = a->begin[text.p[0]];
@@ -53,8 +52,7 @@ static const struct added_token *longest_at(const struct added *a, struct span t
     for (size_t at = 1; lo < hi; at++) {
         /* The shortest of those that agree so far stands first. */
         if (a->tokens[lo].text.n == at) {
-            if (control || !a->tokens[lo].control)
-                best = &a->tokens[lo];
+            best = &a->tokens[lo];
             lo++;
         }
         if (at == text.n)
@@ -63,11 +61,6 @@ static const struct added_token *longest_at(const struct added *a, struct span t
         hi = lower_bound(a->tokens, lo, hi, at, text.p[at] + 1u);
     }
     return best;
-}
-
-const struct added_token *added_longest(const struct added *a, struct span text)
-{
-    return longest_at(a, text, true);
 }
 
 bool added_find(const struct added *a, struct span text, size_t from, bool control,
@@ -80,8 +73,10 @@ bool added_find(const struct added *a, struct span text, size_t from, bool contr
             ++*next_break;
         size_t end =
             *next_break < n_breaks && breaks[*next_break] < text.n ? breaks[*next_break] : text.n;
-        const struct added_token *found = longest_at(a, span_sub(text, i, end - i), control);
-        if (found) {
+        const struct added_token *found = added_longest(a, span_sub(text, i, end - i));
+        if (found && found->control && !control) {
+            i += found->text.n - 1; /* what begins inside of it is hidden, as in the library */
+        } else if (found) {
             *out = (struct added_match){i, found->text.n, found->id};
             return true;
         }

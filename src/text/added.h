@@ -38,7 +38,8 @@ struct added_match {
 };
 
 /* The first added token in text at or after from: the longest at its place. It lies in no two parts
- * of the text that a break separates. *next_break is the caller's place in breaks, which moves on
+ * of the text that a break separates. A control token that is not asked for is passed over as a
+ * whole. *next_break is the caller's place in breaks, which moves on
  * with from. False when there is none. */
 bool added_find(const struct added *a, struct span text, size_t from, bool control,
                 const size_t *breaks, size_t n_breaks, size_t *next_break, struct added_match *out);

@@ -88,7 +88,11 @@ static void test_longest_added_token(void **state)
     int32_t secret = add(&m, "<<>>!", TOKEN_CONTROL, 0);
     struct tokenizer *t = opened(&m);
     assert_ids(t, "<<>>!", 5, chat, IDS(secret));
-    assert_ids(t, "<<>>!", 5, literal, IDS(wide, byte_id(t, '!')));
+    assert_ids(t, "<<>>?", 5, literal, IDS(wide, byte_id(t, '?')));
+    /* As text it hides what begins inside of it. */
+    assert_ids(t, "<<>>!<>", 7, literal,
+               IDS(byte_id(t, '<'), byte_id(t, '<'), byte_id(t, '>'), byte_id(t, '>'),
+                   byte_id(t, '!'), DIAMOND));
     assert_ids(t, "<<<>", 4, literal, IDS(open, DIAMOND));
     assert_int_equal(tokenizer_find(t, span_str("<<>>")), wide);
     assert_int_equal(tokenizer_find(t, span_str("<<>")), -1);
