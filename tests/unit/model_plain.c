@@ -135,11 +135,14 @@ static void attend_head(const struct model *m, size_t layer, size_t token, size_
     const struct traits *t = &m->traits;
     size_t dim = (size_t)t->head_dim, at = head / (size_t)(t->n_head / t->n_head_kv) * dim;
     double scores[TOKENS], sum = 0;
+    double scale = (double)t->attention_scale;
+    if (t->attention_scale_by_layer)
+        scale /= (double)layer + 1;
     for (size_t p = 0; p <= token; p++) {
         bool hidden = t->layers[layer] & LAYER_SLIDING && token - p >= (size_t)t->window;
         scores[p] = 0;
         for (size_t i = 0; i < dim; i++)
-            scores[p] += q[i] * past->k[p].v[at + i] * (double)t->attention_scale;
+            scores[p] += q[i] * past->k[p].v[at + i] * scale;
         scores[p] = capped(scores[p], (double)t->attention_softcap);
         if (m->alibi_slopes)
             scores[p] -= (double)m->alibi_slopes[head] * (double)(token - p);
@@ -234,13 +237,16 @@ static struct vector run_layer(const struct model *m, size_t layer, size_t token
     const struct layer *l = &m->layers[layer];
     const struct traits *t = &m->traits;
     struct vector first = t->norm_before ? normed(m, &l->attn_norm, x) : x;
-    struct vector attended = attention(m, layer, token, &first, past), y = x;
+    struct vector attended = attention(m, layer, token, &first, past);
+    struct vector y = t->residual_normed ? first : x;
     add_times(&y, (double)t->residual_scale, normed(m, &l->attn_post_norm, attended));
     if (t->norm_after)
         y = normed(m, &l->attn_norm, y);
     struct vector second = t->parallel_one_norm ? first : t->parallel ? x : y;
     if (t->norm_before && !t->parallel_one_norm)
         second = normed(m, &l->ffn_norm, second);
+    if (t->residual_normed)
+        y = second;
     struct vector fed = feed_forward(m, l, &second);
     add_times(&y, (double)t->residual_scale, normed(m, &l->ffn_post_norm, fed));
     return t->norm_after ? normed(m, &l->ffn_norm, y) : y;

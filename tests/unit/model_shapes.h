@@ -143,6 +143,17 @@ static inline void shape_bloom(struct traits *t)
     t->norm_after = true; /* not BLOOM's, but nobody's with norm_before as well */
 }
 
+static inline void shape_bloom_residual(struct traits *t)
+{
+    shape_mpt(t);
+    t->residual_normed = true;
+}
+
+static inline void shape_gpt2_by_layer(struct traits *t)
+{
+    t->attention_scale_by_layer = true;
+}
+
 static inline void shape_longrope(struct traits *t)
 {
     t->rope.scaling = ROPE_SCALING_LONGROPE;
@@ -186,6 +197,8 @@ static const struct shape {
     {"olmo1", shape_olmo1, false, WTYPE_F32},
     {"opt_350m", shape_opt_350m, true, WTYPE_F32},
     {"bloom", shape_bloom, true, WTYPE_F32},
+    {"bloom, normed stream", shape_bloom_residual, true, WTYPE_F32},
+    {"gpt2 by layer", shape_gpt2_by_layer, true, WTYPE_F32},
     {"longrope", shape_longrope, false, WTYPE_F32},
     {"dynamic", shape_dynamic, false, WTYPE_F32},
 };

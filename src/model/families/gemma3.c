@@ -22,7 +22,7 @@ static const struct tensor_name hf_names[] = {
 
 static const char *const not_ours[] = {"use_bidirectional_attention", NULL};
 
-/* Layers with a window rotate by a base of their own, never scaled. */
+/* Layers with a window rotate by a base of their own. */
 static void read_ropes(struct config *c, struct traits *t)
 {
     t->rope.base = 1e6;
@@ -32,6 +32,12 @@ static void read_ropes(struct config *c, struct traits *t)
         t->rope_local = (struct rope_traits){.n_rot = t->rope.n_rot, .base = base, .factor = 1};
     else
         read_rope_object(c, t, &t->rope_local, "rope_parameters.sliding_attention", base, 1);
+    if (t->rope_local.scaling == ROPE_SCALING_DYNAMIC ||
+        t->rope_local.scaling == ROPE_SCALING_LONGROPE)
+        config_fail(c, ERR_UNSUPPORTED, "rope_parameters.sliding_attention",
+                    "depends on the length, expected default, linear, yarn or llama3");
+    /* The reference looks for truncate beside the two objects, where no file has it. */
+    t->rope.truncate = t->rope_local.truncate = true;
     for (int32_t i = 0; i < t->n_layer; i++)
         if (t->layers[i] & LAYER_SLIDING)
             t->layers[i] |= LAYER_LOCAL_ROPE;

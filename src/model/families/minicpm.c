@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-static const char *const not_ours[] = {"num_experts", "expert_count", NULL};
+static const char *const not_ours[] = {"num_experts", "expert_count", "sparse_config", NULL};
 
 static void read(struct config *c, struct traits *t)
 {
