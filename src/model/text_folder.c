@@ -5,6 +5,7 @@
 #include "model/text_parts.h"
 
 #include "codec/codec.h"
+#include "weights/weights.h"
 
 #include <stdio.h>
 
@@ -35,6 +36,8 @@ static int map_file(struct file_map *m, const char *folder, const char *name, si
                        max_bytes);
         file_unmap(m);
     }
+    if (!code && (code = weights_refuse_stand_in(m->bytes, name, e)) != 0)
+        file_unmap(m);
     buf_release(&path);
     return code == ERR_NOTFOUND ? 0 : code;
 }
@@ -159,14 +162,22 @@ static int read_templates(struct model_text *t, const char *folder, struct err *
 static void take_ends(struct model_text *t, const struct json *v, const char *where)
 {
     size_t n = json_type_of(v) == JSON_ARRAY ? json_size(v) : json_type_of(v) != JSON_NULL;
+    size_t n_bad = 0;
     for (size_t i = 0; i < n; i++) {
         const struct json *id = json_type_of(v) == JSON_ARRAY ? json_at(v, i) : v;
         if (json_type_of(id) != JSON_INT || !text_add_end(t, json_int(id)))
-            log_warning("%s: eos_token_id: %s, expected up to %d token ids: passed over", where,
-                        json_type_of(id) == JSON_INT ? "an integer out of range"
-                                                     : json_type_name(json_type_of(id)),
-                        (int)TEXT_ENDS_MAX);
+            n_bad++;
     }
+    if (n_bad)
+        log_warning("%s: eos_token_id: %zu of %zu passed over, expected up to %d token ids", where,
+                    n_bad, n, (int)TEXT_ENDS_MAX);
+}
+
+static void warn_type(const struct json *v, const char *where, const char *key)
+{
+    if (json_type_of(v) != JSON_NULL)
+        log_warning("%s: %s: %s, expected a number: passed over", where, key,
+                    json_type_name(json_type_of(v)));
 }
 
 static void take_sampling(struct model_text *t, const struct json *doc, const char *where)
@@ -187,11 +198,15 @@ static void take_sampling(struct model_text *t, const struct json *doc, const ch
         if (json_is_number(v))
             text_take_sampling(reals[i].out, json_number(v), reals[i].min, reals[i].max, where,
                                reals[i].key);
+        else
+            warn_type(v, where, reals[i].key);
     }
     float k = -1;
     const struct json *top_k = json_get(doc, "top_k");
     if (json_type_of(top_k) == JSON_INT)
         text_take_sampling(&k, json_number(top_k), 0, 1000000, where, "top_k");
+    else
+        warn_type(top_k, where, "top_k");
     s->top_k = (int32_t)k;
     const struct json *samples = json_get(doc, "do_sample");
     if (json_type_of(samples) == JSON_BOOL && !json_bool(samples))

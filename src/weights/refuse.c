@@ -92,14 +92,32 @@ static int refuse_pointer(struct span s, struct err *e)
             n++;
         if (num_parse_u64(span_sub(head, from, n), &size))
             return err_set(e, ERR_FORMAT,
-                           "the file is a Git LFS pointer: the weights themselves (%" PRIu64
+                           "the file is a Git LFS pointer: its contents (%" PRIu64
                            " bytes) were not downloaded: 'git lfs pull' or 'wattle pull NAME' "
                            "fetches them",
                            size);
     }
     return err_set(e, ERR_FORMAT,
-                   "the file is a Git LFS pointer: the weights themselves were not downloaded: "
+                   "the file is a Git LFS pointer: its contents were not downloaded: "
                    "'git lfs pull' or 'wattle pull NAME' fetches them");
+}
+
+/* What lies in place of any file that was not downloaded. */
+static int refuse_stand_in(struct span s, struct err *e)
+{
+    if (s.n >= sizeof lfs_start - 1 && memcmp(s.p, lfs_start, sizeof lfs_start - 1) == 0)
+        return refuse_pointer(s, e);
+    if (is_html(skip_blanks(s)))
+        return err_set(e, ERR_FORMAT,
+                       "the file is an HTML page: its download gave a web page (a login or an "
+                       "error), download it again");
+    return 0;
+}
+
+int weights_refuse_stand_in(struct span s, const char *name, struct err *e)
+{
+    int code = refuse_stand_in(s, e);
+    return code ? err_wrap(e, code, "%s", name) : 0;
 }
 
 int refuse_known(struct span s, const char *expected, struct err *e)
@@ -107,8 +125,9 @@ int refuse_known(struct span s, const char *expected, struct err *e)
     if (s.n == 0)
         return err_set(e, ERR_FORMAT, "the file is empty, expected %s: download it again",
                        expected);
-    if (s.n >= sizeof lfs_start - 1 && memcmp(s.p, lfs_start, sizeof lfs_start - 1) == 0)
-        return refuse_pointer(s, e);
+    int code = refuse_stand_in(s, e);
+    if (code)
+        return code;
     if (safetensors_is(s))
         return err_set(e, ERR_UNSUPPORTED, "the file is in safetensors format, expected %s",
                        expected);
@@ -118,10 +137,6 @@ int refuse_known(struct span s, const char *expected, struct err *e)
             return err_set(e, g->code, "the file is %s", g->what);
     }
     struct span text = skip_blanks(s);
-    if (is_html(text))
-        return err_set(e, ERR_FORMAT,
-                       "the file is an HTML page, not a model: its download gave a web page "
-                       "(a login or an error), download it again");
     if (text.n && text.p[0] == '{')
         return err_set(e, ERR_FORMAT, "the file is JSON text, not a model: %.*s", SPAN_FMT(text));
     if (is_line(text))

@@ -106,4 +106,8 @@ const struct tensor *weights_tensor_at(const struct weights *w, size_t i);
 const struct tensor *weights_tensor(const struct weights *w, const char *name);
 size_t weights_tensor_index(const struct weights *w, const struct tensor *t);
 
+/* For the files beside weights (config.json, tokenizer.json): an error that begins with name if a
+ * Git LFS pointer or an HTML page stands in its place, else 0. */
+int weights_refuse_stand_in(struct span bytes, const char *name, struct err *e);
+
 #endif

@@ -69,7 +69,8 @@ def check_damaged(count):
     """A file that is empty, a pipe that nobody writes to or a link to nowhere is told, not taken for absent and not waited for."""
     for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json", "added_tokens.json", "chat_template.jinja",
                  "special_tokens_map.json"):
-        for kind, words in (("empty", b"empty"), ("pipe", b"not a regular file"), ("link", b"which is missing")):
+        for kind, words in (("empty", b"empty"), ("pipe", b"not a regular file"), ("link", b"which is missing"),
+                            ("pointer", b"Git LFS pointer: its contents (1842767 bytes)"), ("page", b"HTML page")):
             f = Folder()
             path = os.path.join(f.path, name)
             if os.path.islink(path):
@@ -78,6 +79,10 @@ def check_damaged(count):
                 os.mkfifo(path)
             elif kind == "link":
                 os.symlink("gone", path)
+            elif kind == "pointer":
+                f.write(name, "version https://git-lfs.github.com/spec/v1\noid sha256:" + 64 * "7" + "\nsize 1842767\n")
+            elif kind == "page":
+                f.write(name, "<!doctype html><title>Sign in</title>")
             else:
                 f.write(name, "")
             done = generate(f, "--prompt", "x")
@@ -141,10 +146,10 @@ def check_sampling(count):
     count.check(sampling(count, greedy, "--llm-temperature", "0.9")["temperature"] == 0.9, "unless told otherwise")
     silent = Folder(generation_config__json={"temperature": None, "top_k": "many"})
     count.check(sampling(count, silent) == ours, "null says nothing")
-    wild = Folder(generation_config__json={"temperature": -3, "top_p": 1e99, "eos_token_id": [1, -7, "x", 2**40]})
+    wild = Folder(generation_config__json={"temperature": -3, "top_p": 1e99, "top_k": "9", "eos_token_id": [1, -7, "x", 2**40]})
     done = generate(wild, "--prompt", "Hi")
     count.check(done.returncode == 0 and json.loads(done.stdout)["sampling"] == ours, done)
-    for words in ("temperature: -3", "top_p: 1e+99", "eos_token_id: "):
+    for words in ("temperature: -3", "top_p: 1e+99", "top_k: a string, expected a number", "eos_token_id: 3 of 4 passed over"):
         count.check(words in done.stderr.decode(), words, done)
     done = generate(Folder(generation_config__json="{"), "--prompt", "Hi")
     count.check(done.returncode == 1 and b"generation_config.json: line 1" in done.stderr, done)

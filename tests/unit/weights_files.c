@@ -148,7 +148,7 @@ static void test_wrong_shards(void **state)
                    "tensor once");
     put_text("model-00002-of-00002.safetensors", "<!DOCTYPE html>");
     assert_refused(NULL, "model-00002-of-00002.safetensors", ERR_FORMAT,
-                   "the file is an HTML page, not a model: its download gave a web page (a login "
+                   "the file is an HTML page: its download gave a web page (a login "
                    "or an error), download it again");
     if (unlink(path_of("model-00002-of-00002.safetensors")) != 0 ||
         mkfifo(path_of("model-00002-of-00002.safetensors"), 0600) != 0)
@@ -198,9 +198,9 @@ static void test_wrong_indices(void **state)
         {"{\"weight_map\":{\"a\":\"m\"", "the index: cut off at byte 22, expected a closing "
                                          "bracket"},
         {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 23950\n",
-         "the file is a Git LFS pointer: the weights themselves (23950 bytes) were not downloaded: "
+         "the file is a Git LFS pointer: its contents (23950 bytes) were not downloaded: "
          "'git lfs pull' or 'wattle pull NAME' fetches them"},
-        {"<html>", "the file is an HTML page, not a model: its download gave a web page (a login "
+        {"<html>", "the file is an HTML page: its download gave a web page (a login "
                    "or an error), download it again"},
     };
     (void)state;
@@ -414,7 +414,7 @@ static void test_other_files(void **state)
         {"model.safetensors", BYTES("\x80\x04\x95\0\0\0\0\0\0\0\0"), ERR_UNSUPPORTED,
          "the file is a Python pickle, " PICKLE},
         {"model.safetensors", BYTES("\n<!doctype HTML><title>Sign in</title>"), ERR_FORMAT,
-         "the file is an HTML page, not a model: its download gave a web page (a login or an "
+         "the file is an HTML page: its download gave a web page (a login or an "
          "error), download it again"},
         {"model.safetensors", BYTES("{\"error\":\"Repository not found\"}"), ERR_FORMAT,
          "the file is JSON text, not a model: {\"error\":\"Repository not found\"}"},
@@ -425,10 +425,10 @@ static void test_other_files(void **state)
         {"model.gguf",
          BYTES("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 98362432\n"),
          ERR_FORMAT,
-         "the file is a Git LFS pointer: the weights themselves (98362432 bytes) were not "
+         "the file is a Git LFS pointer: its contents (98362432 bytes) were not "
          "downloaded: 'git lfs pull' or 'wattle pull NAME' fetches them"},
         {"model.gguf", BYTES("version https://git-lfs.github.com/spec/v1\nsize x\n"), ERR_FORMAT,
-         "the file is a Git LFS pointer: the weights themselves were not downloaded: 'git lfs "
+         "the file is a Git LFS pointer: its contents were not downloaded: 'git lfs "
          "pull' or 'wattle pull NAME' fetches them"},
         {"tf_model.h5", BYTES("\x89HDF\r\n\x1a\n"), ERR_UNSUPPORTED,
          "the file is an HDF5 file (TensorFlow's): use the .safetensors of the repository, or a "

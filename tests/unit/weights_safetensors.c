@@ -195,7 +195,7 @@ static void test_cases(void **state)
         {"safetensors/v-st6-duplicate-key.safetensors", NULL, ERR_FORMAT,
          "tensor 'a': its key stands twice in the header"},
         {"hub/v-hf1-lfs-pointer", "hub/v-hf1-lfs-pointer/model.safetensors", ERR_FORMAT,
-         "the file is a Git LFS pointer: the weights themselves (2200119864 bytes) were not "
+         "the file is a Git LFS pointer: its contents (2200119864 bytes) were not "
          "downloaded: 'git lfs pull' or 'wattle pull NAME' fetches them"},
     };
     (void)state;
