@@ -15,7 +15,10 @@
 
 enum {
     SEGMENT_BYTES = 4096, /* shorter segments are not settled early: it would not pay */
-    TRIE_NODES_MAX = 1 << 26,
+    /* Real vocabularies have some 3 nodes a token: what only one token goes through is no node. */
+    TRIE_NODES_FREE = 1 << 20,
+    TRIE_NODES_A_TOKEN = 16,
+    TOKENS_BYTES_MAX = 1 << 30,
 };
 
 static const double unknown_penalty = 10; /* Hugging Face's and SentencePiece's kUnkPenalty */
@@ -23,13 +26,15 @@ static const double unknown_penalty = 10; /* Hugging Face's and SentencePiece's 
 /* A node of the tree of all tokens. Its children stand side by side, so that the byte which leads
  * to a child is found by memchr in labels. */
 struct trie_node {
-    uint32_t first; /* child */
-    int32_t id;     /* the token that ends here, -1: none */
-    uint16_t n;     /* children, at most 256 */
+    uint32_t first; /* child; of a leaf: the bytes of its token that lead here */
+    int32_t id;     /* the token that ends here, -1: none; of a leaf: its one token */
+    uint16_t n;     /* children, at most 256; LEAF */
 };
+enum { LEAF = 0xffff };
 
 struct unigram {
-    const double *scores; /* borrowed */
+    const struct span *tokens; /* borrowed, as scores */
+    const double *scores;
     struct trie_node *nodes;
     uint8_t *labels; /* [nodes] the byte that leads to each */
     size_t n_nodes;
@@ -81,6 +86,25 @@ struct range {
     uint32_t depth;
 };
 
+/* A bound of the nodes that grow makes: each entry has those of its bytes that the one before it
+ * does not begin with, up to where no neighbour goes along. */
+static size_t count_nodes(const struct entry *entries, size_t n)
+{
+    size_t nodes = 1;
+    size_t before = 0; /* bytes that the entry shares with the one before it */
+    for (size_t i = 0; i < n; i++) {
+        size_t after = 0;
+        struct span a = entries[i].text;
+        struct span b = i + 1 < n ? entries[i + 1].text : span_of(NULL, 0);
+        while (after < a.n && after < b.n && a.p[after] == b.p[after])
+            after++;
+        size_t own = (before > after ? before : after) + 1;
+        nodes += (own < a.n ? own : a.n) - before;
+        before = after;
+    }
+    return nodes;
+}
+
 /* Level by level, so that siblings become neighbours: ranges[i] belongs to nodes[i]. */
 static void grow(struct unigram *u, const struct entry *entries, size_t n, struct range *ranges)
 {
@@ -91,6 +115,10 @@ static void grow(struct unigram *u, const struct entry *entries, size_t n, struc
         struct trie_node *node = &u->nodes[at];
         *node = (struct trie_node){.first = (uint32_t)u->n_nodes, .id = -1};
         uint32_t i = r.from;
+        if (r.to - r.from == 1 && r.depth > 0) {
+            *node = (struct trie_node){.first = r.depth, .id = entries[i].id, .n = LEAF};
+            continue;
+        }
         for (; i < r.to && entries[i].text.n == r.depth; i++)
             node->id = entries[i].id; /* the last of equal texts */
         while (i < r.to) {
@@ -112,10 +140,11 @@ static int build_trie(struct unigram *u, const struct span *tokens, size_t n, st
     struct range *ranges = NULL;
     int rc = 0;
     struct entry *entries = sorted_entries(tokens, n, &n_entries, &n_bytes);
-    n_nodes = n_bytes + 1;
-    if (n_bytes >= TRIE_NODES_MAX) {
-        rc = err_set(e, ERR_LIMIT, "vocabulary: %zu bytes of tokens, expected less than %d",
-                     n_bytes, TRIE_NODES_MAX);
+    n_nodes = entries ? count_nodes(entries, n_entries) : 0;
+    if (n_bytes >= TOKENS_BYTES_MAX ||
+        n_nodes > TRIE_NODES_FREE + (size_t)TRIE_NODES_A_TOKEN * n_entries) {
+        rc = err_set(e, ERR_LIMIT, "vocabulary: %zu bytes in %zu tokens, expected shorter tokens",
+                     n_bytes, n_entries);
         goto done;
     }
     ranges = malloc(n_nodes * sizeof *ranges);
@@ -126,11 +155,6 @@ static int build_trie(struct unigram *u, const struct span *tokens, size_t n, st
         goto done;
     }
     grow(u, entries, n_entries, ranges);
-    /* Tokens that begin alike share nodes: the rest goes back. */
-    void *smaller = realloc(u->nodes, u->n_nodes * sizeof *u->nodes);
-    u->nodes = smaller ? smaller : u->nodes;
-    smaller = realloc(u->labels, u->n_nodes);
-    u->labels = smaller ? smaller : u->labels;
 done:
     free(entries);
     free(ranges);
@@ -141,6 +165,8 @@ done:
 static uint32_t child(const struct unigram *u, uint32_t node, uint8_t label)
 {
     const struct trie_node *parent = &u->nodes[node];
+    if (parent->n == LEAF)
+        return 0;
     const uint8_t *labels = u->labels + parent->first;
     const uint8_t *found = memchr(labels, label, parent->n);
     return found ? parent->first + (uint32_t)(found - labels) : 0;
@@ -154,6 +180,10 @@ static int32_t find(const struct unigram *u, struct span text)
         node = child(u, node, text.p[i]);
         if (!node)
             return -1;
+        if (u->nodes[node].n == LEAF) {
+            int32_t id = u->nodes[node].id;
+            return span_eq(u->tokens[id], text) ? id : -1;
+        }
     }
     return text.n ? u->nodes[node].id : -1;
 }
@@ -185,6 +215,7 @@ int unigram_open(struct unigram **out, const struct span *tokens, const double *
     struct unigram *u = calloc(1, sizeof *u);
     if (!u)
         return err_set(e, ERR_NOMEM, "vocabulary: no memory");
+    u->tokens = tokens;
     u->scores = scores;
     u->unk = unk;
     u->unk_score = least - unknown_penalty;
@@ -268,12 +299,19 @@ static int step(struct walk *w, size_t from, size_t *n)
         if (!node)
             break;
         int32_t id = u->nodes[node].id;
-        if (id < 0)
+        size_t bytes = i + 1 - from;
+        if (u->nodes[node].n == LEAF) {
+            bytes = u->tokens[id].n;
+            if (!span_eq(span_sub(w->text, from, bytes), u->tokens[id]))
+                break;
+            i = w->text.n; /* nobody goes on from a leaf */
+        } else if (id < 0) {
             continue;
-        rc = reach(w, n, i + 1);
+        }
+        rc = reach(w, n, from + bytes);
         if (!rc)
-            offer(w, from, i + 1 - from, u->scores[id], id);
-        single = single || i + 1 - from == length;
+            offer(w, from, bytes, u->scores[id], id);
+        single = single || bytes == length;
     }
     if (rc || single)
         return rc;
