@@ -362,6 +362,9 @@ static bool ends_with(const char *s, const char *end)
 static bool is_redundant(const struct binder *b, const struct tensor *t)
 {
     static const char *const buffers[] = {".inv_freq",
+                                          ".cos_cached",
+                                          ".sin_cached",
+                                          ".causal_mask",
                                           ".attn.bias",
                                           ".attn.masked_bias",
                                           ".attention.bias",
@@ -384,6 +387,16 @@ static void layer_prefix(const struct binder *b, char out[BIND_NAME_SIZE])
         zero[1] = 0;
 }
 
+/* name begins with a layer's number. Layers that config.json does not count are left alone, as the
+ * reference does; GGUF's block_count counts all. */
+static bool beyond_layers(const struct binder *b, const char *name)
+{
+    int32_t layer = 0;
+    for (; *name >= '0' && *name <= '9' && layer < TRAITS_LAYERS_MAX; name++)
+        layer = layer * 10 + (*name - '0');
+    return b->hf && layer >= b->model->traits.n_layer;
+}
+
 int bind_check_unused(struct binder *b)
 {
     size_t n_unused = 0;
@@ -394,7 +407,8 @@ int bind_check_unused(struct binder *b)
         const struct tensor *t = weights_tensor_at(b->model->file, i);
         if (b->used[i] || is_redundant(b, t))
             continue;
-        if (strncmp(t->name, prefix, strlen(prefix)) == 0)
+        if (strncmp(t->name, prefix, strlen(prefix)) == 0 &&
+            !beyond_layers(b, t->name + strlen(prefix)))
             return err_set(b->e, ERR_UNSUPPORTED,
                            "tensor '%s': not one of a %s model with %d layers: what it is for is "
                            "not supported",
