@@ -99,9 +99,15 @@ static int open_part(struct item *it, struct err *e)
     if (rc < 0)
         return rc;
     it->have = 0;
-    it->fd = open(buf_cstr(&it->part_path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (it->fd < 0)
+    struct stat st;
+    it->fd = open(buf_cstr(&it->part_path),
+                  O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
+    if (it->fd < 0 || fstat(it->fd, &st) < 0)
         return err_errno(e, errno, "cannot write '%s'", buf_cstr(&it->part_path));
+    /* reading what was kept in a pipe would wait for ever */
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_IO, "cannot write '%s': not a regular file",
+                       buf_cstr(&it->part_path));
     rc = start_hash(it, e);
     if (rc == 0)
         rc = hash_part(it, e);

@@ -173,6 +173,12 @@ def ranges_that_fail(folder):
         p.pull()
         p.is_whole()
         p.hub.close()
+    # a pipe in its place, whose reader would wait for ever
+    p = Place(os.path.join(folder, "pipe"))
+    os.makedirs(p.path("blobs"))
+    os.mkfifo(p.path("blobs", sha256(WEIGHTS) + ".incomplete"))
+    one_line(p.pull(code=1), "not a regular file")
+    p.hub.close()
 
 
 def without_sizes(folder):
