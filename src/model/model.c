@@ -39,6 +39,13 @@ static const struct json *text_part(const struct json *root)
     return json_type_of(part) == JSON_OBJECT ? part : root;
 }
 
+/* The whole model may tie what its text part does not speak of. */
+static bool ties_outside(const struct json *root)
+{
+    const struct json *v = json_get(root, "tie_word_embeddings");
+    return text_part(root) != root && json_type_of(v) == JSON_BOOL && json_bool(v);
+}
+
 static int read_traits(struct model *m, const struct family *family, struct config *c)
 {
     traits_init(&m->traits);
@@ -73,6 +80,7 @@ static int load_hf(struct model *m, struct err *e)
                        "quantized are not supported: use the original model or a GGUF file of it");
     if (!code)
         code = read_traits(m, family, &c);
+    m->traits.tied |= !code && ties_outside(root);
     if (!code)
         code = model_bind(m, family, true, e);
 done:

@@ -145,6 +145,13 @@ def as_part_of_gemma3(c, t):
             "vision_config": {"hidden_size": 8, "model_type": "siglip_vision_model"}}, names
 
 
+def as_part_of_mistral3(c, t):
+    text = {**c, "tie_word_embeddings": False}  # the whole says it
+    names = {k.replace("model.", "model.language_model.", 1): v for k, v in t.items()}
+    return {"model_type": "mistral3", "architectures": ["Mistral3ForConditionalGeneration"], "tie_word_embeddings": True,
+            "text_config": text, "vision_config": {"hidden_size": 8, "model_type": "pixtral"}}, names
+
+
 @torch.no_grad()
 def logits_of(model, ids):
     for m in model.modules():    # dynamic rope remembers the longest text so far
