@@ -17,8 +17,13 @@ static char dir[64];
 static int make_dir(void **state)
 {
     (void)state;
+    char inside[80];
     snprintf(dir, sizeof dir, "/tmp/wattle-cache-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    if (!mkdtemp(dir))
+        return -1;
+    /* relative names like "../x" are looked up from a place where there is nothing */
+    snprintf(inside, sizeof inside, "%s/nothing", dir);
+    return mkdir(inside, 0700) == 0 ? chdir(inside) : -1;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
