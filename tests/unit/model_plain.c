@@ -319,8 +319,10 @@ static void check_shape(const struct shape *s)
             x = run_layer(&m, layer, (size_t)token, x, &pasts[layer]);
         x = head(&m, x);
         for (size_t i = 0; i < SHAPE_VOCAB; i++) {
-            largest = fmax(largest, fabs(x.v[i]));
-            worst = fmax(worst, fabs(x.v[i] - (double)logits[token][i]));
+            double size = fabs(x.v[i]), off = fabs(x.v[i] - (double)logits[token][i]);
+            assert_false(isnan(off));
+            largest = size > largest ? size : largest;
+            worst = off > worst ? off : worst;
         }
     }
     print_message("%s: within %.1e of %.3g\n", s->name, worst / largest, largest);
