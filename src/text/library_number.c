@@ -5,7 +5,6 @@
  * between ways to cut a word, so they have to be equal here as well. Source: experiments with
  * tokenizers 0.23. */
 #include "text/library_number.h"
-#include "base/num.h"
 
 #include <math.h>
 #include <stdio.h>

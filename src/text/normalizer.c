@@ -5,8 +5,11 @@
 
 #include <stdlib.h>
 
-/* Replacements can make a text longer, each of them by a lot. */
-#define NORMAL_MAX ((size_t)128 << 20)
+/* Replacements can make a text longer, each of them by a lot: it may become so many times as long,
+ * and NORMAL_FREE. The character that NFKC makes most of becomes 18. */
+#define NORMAL_MAX    ((size_t)128 << 20)
+#define NORMAL_FREE   ((size_t)1 << 20)
+#define NORMAL_A_BYTE ((size_t)64)
 
 void normalizer_release(struct normalizer *z)
 {
@@ -202,6 +205,9 @@ int normalizers_apply(const struct normalizer *list, size_t n, struct normal_scr
         if (to->max == 0)
             buf_init(to, NORMAL_MAX);
         buf_clear(to);
+        to->max = text.n < (NORMAL_MAX - NORMAL_FREE) / NORMAL_A_BYTE
+                      ? NORMAL_FREE + text.n * NORMAL_A_BYTE
+                      : NORMAL_MAX;
         rc = apply(&list[i], &s->scan, now.text, to, &now.front_moved, e);
         if (!rc)
             rc = buf_check(to, "normalized text", e);

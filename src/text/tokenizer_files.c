@@ -115,27 +115,44 @@ static int push_decoder_tokens(struct pipeline *p, const struct settings *s, str
     return rc;
 }
 
-/* The flags of a token that is given by its text alone are those of added_tokens_decoder. */
-static struct listed_token resolve(const struct settings *s, const struct json *v,
-                                   struct listed_token t)
+/* Some of the listed tokens by their texts. */
+struct by_text {
+    size_t from; /* in the list */
+    struct span *texts;
+    struct vocab_index index;
+};
+
+static int by_text_open(struct by_text *x, const struct pipeline *p, size_t from, struct err *e)
 {
-    if (json_type_of(v) != JSON_STRING)
-        return t;
-    for (void *it = json_first(s->decoder); it; it = json_next(s->decoder, it)) {
-        struct listed_token other;
-        if (token_of(json_value(it), &other) && span_eq(other.text, t.text))
-            return other;
+    size_t n = p->n_listed - from;
+    *x = (struct by_text){.from = from, .texts = calloc(n + 1, sizeof(*x->texts))};
+    int rc = x->texts ? vocab_index_init(&x->index, x->texts, n, e)
+                      : err_set(e, ERR_NOMEM, "added_tokens: no memory for %zu", n);
+    for (size_t i = 0; i < n && !rc; i++) {
+        x->texts[i] = p->listed[from + i].text;
+        vocab_index_add(&x->index, (int32_t)i);
     }
-    return t;
+    return rc;
 }
 
-static int push_special(struct pipeline *p, const struct settings *s, const struct json *v,
+static void by_text_release(struct by_text *x)
+{
+    vocab_index_release(&x->index);
+    free(x->texts);
+}
+
+/* The flags of a token that is given by its text alone are those of added_tokens_decoder (known;
+ * NULL: there is none). */
+static int push_special(struct pipeline *p, const struct by_text *known, const struct json *v,
                         struct err *e)
 {
     struct listed_token t;
     if (!token_of(v, &t))
         return 0;
-    t = resolve(s, v, t);
+    if (known && json_type_of(v) == JSON_STRING) {
+        int32_t at = vocab_index_find(&known->index, t.text);
+        t = at >= 0 ? p->listed[known->from + (size_t)at] : t;
+    }
     t.special = true;
     return push(p, t, e);
 }
@@ -147,27 +164,26 @@ static const struct json *named_token(const struct settings *s, size_t i)
     return v ? v : json_get(s->config, named_keys[i]);
 }
 
-static int push_lists(struct pipeline *p, const struct settings *s, struct err *e)
+static int push_lists(struct pipeline *p, const struct settings *s, const struct by_text *known,
+                      struct err *e)
 {
     static const char *const keys[] = {"extra_special_tokens", "additional_special_tokens"};
     int rc = 0;
     for (size_t k = 0; k < sizeof(keys) / sizeof(*keys); k++) {
         const struct json *list = json_get(s->config, keys[k]);
         for (size_t i = 0; i < json_size(list) && json_type_of(list) == JSON_ARRAY && !rc; i++)
-            rc = push_special(p, s, json_at(list, i), e);
+            rc = push_special(p, known, json_at(list, i), e);
     }
     return rc;
 }
 
-static int push_added_json(struct pipeline *p, const struct settings *s, struct err *e)
+static int push_added_json(struct pipeline *p, const struct settings *s,
+                           const struct by_text *there, struct err *e)
 {
     int rc = 0;
     for (void *it = json_first(s->added); it && !rc; it = json_next(s->added, it)) {
         struct listed_token t = {.text = span_str(json_key(it)), .normalized = true};
-        bool there = false;
-        for (size_t i = 0; i < p->n_listed && !there; i++)
-            there = span_eq(p->listed[i].text, t.text);
-        if (!there && t.text.n)
+        if (t.text.n && vocab_index_find(&there->index, t.text) < 0)
             rc = push(p, t, e);
     }
     return rc;
@@ -176,12 +192,19 @@ static int push_added_json(struct pipeline *p, const struct settings *s, struct 
 /* What comes later changes what is there already, or is added behind it. */
 int pipeline_settings(struct pipeline *p, const struct settings *s, struct err *e)
 {
+    struct by_text known = {0};
+    size_t from = s->decoder ? p->n_listed : 0;
     int rc = push_decoder_tokens(p, s, e);
+    if (!rc)
+        rc = by_text_open(&known, p, from, e);
     if (!rc && !s->decoder)
-        rc = push_added_json(p, s, e);
+        rc = push_added_json(p, s, &known, e);
     for (size_t i = 0; i < NAMED && !rc; i++)
-        rc = push_special(p, s, named_token(s, i), e);
-    return rc ? rc : push_lists(p, s, e);
+        rc = push_special(p, s->decoder ? &known : NULL, named_token(s, i), e);
+    if (!rc)
+        rc = push_lists(p, s, s->decoder ? &known : NULL, e);
+    by_text_release(&known);
+    return rc;
 }
 
 /* ---- beginning and end ---- */

@@ -197,8 +197,96 @@ static void test_families(void **state)
     buf_release(&file);
 }
 
+/* ---- files that cost more than they should ---- */
+
+static int open_files(const struct tokenizer_files *files, struct err *e, uint64_t *took)
+{
+    struct tokenizer *t = NULL;
+    uint64_t began = clock_cpu_ns();
+    int rc = tokenizer_open_files(&t, files, e);
+    *took = clock_cpu_ns() - began;
+    tokenizer_close(&t);
+    return rc;
+}
+
+/* Twice as many tokens that are named twice in the configuration take twice as long. */
+static void test_many_named_tokens(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}";
+    uint64_t took[2];
+    for (size_t k = 0; k < 2; k++) {
+        struct buf config;
+        struct err e = {""};
+        size_t n = k ? 16000 : 2000;
+        buf_init(&config, FILE_MAX);
+        buf_str(&config, "{\"added_tokens_decoder\":{");
+        for (size_t i = 0; i < n; i++)
+            buf_printf(&config, "%s\"%zu\":{\"content\":\"y%zu\"}", i ? "," : "", i + 1, i);
+        buf_str(&config, "},\"additional_special_tokens\":[");
+        for (size_t i = 0; i < n; i++)
+            buf_printf(&config, "%s\"y%zu\"", i ? "," : "", i);
+        buf_str(&config, "]}");
+        struct tokenizer_files files = {.tokenizer_json = span_str(json),
+                                        .tokenizer_config = buf_view(&config)};
+        if (open_files(&files, &e, &took[k]))
+            fail_msg("%s", e.text);
+        buf_release(&config);
+    }
+    if (took[1] > 24 * (took[0] + 1000000)) /* by the square: 64 */
+        fail_msg("%llu ns for 2,000, %llu ns for 16,000", (unsigned long long)took[0],
+                 (unsigned long long)took[1]);
+}
+
+/* A text that 30 replacements make ever longer is refused long before it fills the memory. */
+static void test_growth(void **state)
+{
+    (void)state;
+    struct buf json;
+    struct err e = {""};
+    uint64_t took;
+    buf_init(&json, FILE_MAX);
+    buf_str(&json, "{\"added_tokens\":[{\"id\":1,\"content\":\"aa\",\"normalized\":true,"
+                   "\"special\":false,\"lstrip\":false,\"rstrip\":false,\"single_word\":false}],"
+                   "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
+    for (size_t i = 0; i < 30; i++)
+        buf_printf(&json,
+                   "%s{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},"
+                   "\"content\":\"aaaaaaaaaa\"}",
+                   i ? "," : "");
+    buf_str(&json, "]},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}");
+    struct tokenizer_files files = {.tokenizer_json = buf_view(&json)};
+    assert_int_equal(open_files(&files, &e, &took), ERR_LIMIT);
+    assert_non_null(strstr(e.text, "normalized text: more than 1048704 bytes"));
+    buf_release(&json);
+}
+
+/* BLOOM's set in a set: one word of a megabyte. */
+static void test_long_word(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\" ?[^(\\\\s|[.,!?])]+\"},"
+        "\"behavior\":\"Isolated\",\"invert\":false},"
+        "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\".\":1,\" \":2},\"merges\":[]}}";
+    struct tokenizer_files files = {.tokenizer_json = span_str(json)};
+    struct family f = {.t = NULL};
+    struct err e = {""};
+    struct token_list out = {0};
+    struct encode_options o = {0};
+    if (tokenizer_open_files(&f.t, &files, &e))
+        fail_msg("%s", e.text);
+    (void)time_of(&f, "a", 1 << 20);
+    assert_int_equal(tokenizer_encode(f.t, span_str(" aa.a"), &o, &out, &e), 0);
+    assert_int_equal(out.n, 5);
+    token_list_release(&out);
+    tokenizer_close(&f.t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_families)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_families), cmocka_unit_test(test_many_named_tokens),
+        cmocka_unit_test(test_growth), cmocka_unit_test(test_long_word)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
