@@ -27,8 +27,6 @@ PATIENCE = float(os.environ.get("WATTLE_PATIENCE", "20"))
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT\S+ (debug|info|warning|error): ")
 # Libraries that end the process by themselves without memory. Proven by the trace: the abort is called from there.
 THEIR_ABORTS = ("libuv.so",)
-# jansson 2.14 within a number of more than 16 characters: its buffer did not grow, and it asserts that it did.
-THEIR_ASSERTION = "lex_unget_unsave: Assertion"
 # The last is what pthread_create says.
 MEMORY = re.compile("memory|llocate|Resource temporarily unavailable")
 SKIP = 77
@@ -127,7 +125,7 @@ class Command:
         if r.code is None:
             return [f"hangs: not ended after {PATIENCE:.0f} s"]
         if r.code < 0:
-            theirs = their_abort(r.folder) or THEIR_ASSERTION in r.err
+            theirs = their_abort(r.folder)
             if r.code != -signal.SIGABRT or kind != "memory" or not theirs:
                 return [f"ended by signal {-r.code}"]
             return self.file_problems(r)

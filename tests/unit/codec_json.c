@@ -57,6 +57,22 @@ static const struct {
     BAD("[1", "line 1"),
     BAD("\"a", "line 1"),
     BAD("// c\n1", "no JSON"),
+    BAD("no", "line 1, column 2: no JSON: invalid token near 'no'"),
+    BAD("[1,]", "line 1, column 4: no JSON: unexpected token near ']'"),
+    BAD("[1}", "line 1, column 3: no JSON: ']' expected near '}'"),
+    BAD("{\"a\" 1}", "column 6: no JSON: ':' expected near '1'"),
+    BAD("{\"a\":1", "column 6: no JSON: '}' expected near end of file"),
+    BAD("{\"a\":}", "no JSON: unexpected token near '}'"),
+    BAD("[\"\\x\"]", "no JSON: invalid escape"),
+    BAD("[\"\\", "premature end of input"),
+    BAD("[\"a\\\xc3\"]", "unable to decode byte 0xc3"),
+    BAD("[1.]", "no JSON: invalid token near '1.'"),
+    BAD("[.5]", "no JSON: invalid token near '.'"),
+    BAD("[1e]", "no JSON: invalid token near '1e'"),
+    BAD("[1e+]", "no JSON: invalid token near '1e+'"),
+    BAD("[+1]", "no JSON: invalid token near '+'"),
+    BAD("[\"\xc3\xa9\", \xc3\xa9]", "line 1, column 7: no JSON: invalid token near '\xc3\xa9'"),
+    BAD("[truely]", "no JSON: invalid token near 'truely'"),
 };
 
 static void test_refused(void **state)
@@ -177,6 +193,51 @@ static void test_scalars(void **state)
         struct err e;
         assert_int_equal(parse(&doc, texts[i], strlen(texts[i]), &e), 0);
         json_close(&doc);
+    }
+}
+
+/* Numbers to their last bit, strings of every length around the sizes of buffers. */
+static void test_exact(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double value;
+    } numbers[] = {{"0", 0},
+                   {"0.30000000000000004", 0.30000000000000004},
+                   {"-1.7976931348623157e308", -1.7976931348623157e308},
+                   {"4.9E-324", 4.9e-324},
+                   {"1e-400", 0},
+                   {"123456789012345678", 123456789012345678.0},
+                   {"1.00000000000000000000000000000000000000000000000000000001e+2", 100}};
+    struct json *doc = NULL;
+    struct err e = {""};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        assert_int_equal(parse(&doc, numbers[i].text, strlen(numbers[i].text), &e), 0);
+        assert_true(json_number(doc) == numbers[i].value);
+        json_close(&doc);
+    }
+    for (size_t n = 0; n < 200; n++) {
+        struct buf b;
+        buf_init(&b, 4096);
+        buf_str(&b, "{\"");
+        for (size_t i = 0; i < n; i++)
+            buf_char(&b, 'k');
+        buf_str(&b, "\":\"");
+        for (size_t i = 0; i < n; i++)
+            buf_str(&b, i % 7 == 3 ? "\\u20ac" : "v");
+        buf_str(&b, "\"}");
+        assert_int_equal(parse(&doc, b.p, b.n, &e), 0);
+        void *it = json_first(doc);
+        assert_int_equal(strlen(json_key(it)), n);
+        struct span s = json_string(json_value(it));
+        assert_int_equal(s.n, n + 2 * ((n + 3) / 7));
+        for (size_t i = 0, k = 0; i < s.n; k++) {
+            assert_memory_equal(s.p + i, k % 7 == 3 ? "\xe2\x82\xac" : "v", k % 7 == 3 ? 3 : 1);
+            i += k % 7 == 3 ? 3 : 1;
+        }
+        json_close(&doc);
+        buf_release(&b);
     }
 }
 
@@ -371,11 +432,12 @@ static void test_unescape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_scalars),       cmocka_unit_test(test_locale),
-        cmocka_unit_test(test_walk),          cmocka_unit_test(test_nul),
-        cmocka_unit_test(test_wide_integers), cmocka_unit_test(test_unescape),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_scalars),  cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_locale),   cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_nul),      cmocka_unit_test(test_wide_integers),
+        cmocka_unit_test(test_unescape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
