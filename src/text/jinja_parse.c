@@ -92,7 +92,7 @@ struct jnode *jparse_node(struct jparser *p, enum jnode_kind kind, uint32_t line
 {
     struct jnode *n = p->rc ? NULL : arena_alloc(&p->t->arena, sizeof *n);
     if (!n) {
-        jparse_fail(p, ERR_LIMIT, "the template needs more than %d MiB, or memory is short",
+        jparse_fail(p, ERR_NOMEM, "the template needs more than %d MiB, or memory is short",
                     JINJA_TREE_MAX >> 20);
         /* Whoever writes to it or links to it does no harm: nobody reads it again. */
         n = &p->dummy;
@@ -418,7 +418,7 @@ static struct jnode *parse_data(struct jparser *p)
     struct jnode *n = jparse_node(p, JN_DATA, p->now.line);
     struct jstring *s = arena_alloc(&p->t->arena, sizeof *s);
     if (!s)
-        jparse_fail(p, ERR_LIMIT, "the template needs more than %d MiB, or memory is short",
+        jparse_fail(p, ERR_NOMEM, "the template needs more than %d MiB, or memory is short",
                     JINJA_TREE_MAX >> 20);
     else
         *s = (struct jstring){(const char *)p->now.text.p, p->now.text.n, false};

@@ -71,7 +71,7 @@ struct jnode *jparse_string(struct jparser *p)
         size_t n = 0;
         char *part = arena_alloc(&p->t->arena, p->now.text.n + 1);
         if (!part)
-            jparse_fail(p, ERR_LIMIT, "the template is too large, or memory short");
+            jparse_fail(p, ERR_NOMEM, "the template is too large, or memory is short");
         else if (!unescape(p->now.text, part, &n))
             jparse_fail(p, ERR_FORMAT, "unknown escape in the string '%.*s'",
                         SPAN_FMT(p->now.text));
@@ -82,7 +82,7 @@ struct jnode *jparse_string(struct jparser *p)
     struct jstring *s = arena_alloc(&p->t->arena, sizeof *s);
     char *bytes = arena_strndup(&p->t->arena, buf_cstr(&joined), joined.n);
     if (!s || !bytes || joined.failed)
-        jparse_fail(p, ERR_LIMIT, "the template is too large, or memory short");
+        jparse_fail(p, ERR_NOMEM, "the template is too large, or memory is short");
     if (p->rc) {
         buf_release(&joined);
         return &p->dummy;
