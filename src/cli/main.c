@@ -157,9 +157,33 @@ static bool is_one_of(const char *word, const char *a, const char *b)
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
+/* Model files are mapped: what somebody cuts off while we read it is no longer there. */
+static void on_lost_page(int number, siginfo_t *info, void *context)
+{
+    static const char text[] = "wattle: a file that is being read became shorter, or its disk "
+                               "failed: download the model again, or check the disk\n";
+    (void)context;
+    if (info->si_code != BUS_ADRERR) { /* a fault of our own: ends as it would have */
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    ssize_t told = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)told; /* there is nobody else to tell */
+    _exit(EXIT_FAILED);
+}
+
+static void tell_of_lost_pages(void)
+{
+    struct sigaction sa = {.sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGBUS, &sa, NULL);
+}
+
 int main(int argc, char **argv)
 {
     fill_standard_descriptors();
+    tell_of_lost_pages();
     /* A reader that went away is an error like others: `wattle run | head` has a broker to stop. */
     signal(SIGPIPE, SIG_IGN);
     char prefix[64] = "wattle";

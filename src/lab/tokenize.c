@@ -105,7 +105,9 @@ static int with_tokenizer(const char *model_path, FILE *in, const char *in_name,
     void *tokenizer = (void *)(uintptr_t)model_text_tokenizer(text);
     rc = tokenizer ? lines_run(in, in_name, out, answer, tokenizer, e)
                    : err_set(e, ERR_UNSUPPORTED,
-                             "'%s': tokenizer.ggml.model: none, expected a vocabulary", model_path);
+                             "'%s': no vocabulary, expected tokenizer.json and its like in a "
+                             "folder, the key tokenizer.ggml.model in a GGUF file",
+                             model_path);
     model_text_close(&text);
     return rc;
 }

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Bad lines cost that line alone, and say what is wrong with them."""
 import json
+import os
+import shutil
 import subprocess
+import tempfile
 
 from lines import Count, program, source
 
@@ -63,8 +66,24 @@ def check(count, arguments, rows, good):
     count.check(next(answers, None) is None, arguments, "more answers than lines")
 
 
+def check_cut_while_open(count):
+    """Weights are mapped: a file that is cut meanwhile ends the program with a line, not by a signal."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.gguf")
+        shutil.copyfile(MODEL, path)
+        with subprocess.Popen([program(), "logits", "--model", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as p:
+            p.stdin.write(GOOD.encode() + b"\n")
+            p.stdin.flush()
+            count.check(b'"good"' in p.stdout.readline(), "before the cut")
+            os.truncate(path, 0)
+            _, err = p.communicate(GOOD.encode() + b"\n", timeout=60)
+            count.check(p.returncode == 1 and err.count(b"\n") == 1 and b"became shorter" in err, p.returncode, err)
+
+
 def main():
     count = Count()
+    check_cut_while_open(count)
     check(count, ["logits", "--model", MODEL], LOGITS, GOOD)
     check(count, ["template", "--template", CHATML], TEMPLATE, '{"case":"good","messages":[]}')
     for arguments, code, words in [
