@@ -24,7 +24,7 @@ static int read_config(const struct weights *w, struct json **out, struct err *e
     if (!code)
         code = weights_refuse_stand_in(span_of(text.p, text.n), "config.json", e);
     if (!code)
-        code = json_parse(out, span_of(text.p, text.n), CONFIG_BYTES_MAX, "config.json", e);
+        code = json_parse_nul(out, span_of(text.p, text.n), CONFIG_BYTES_MAX, "config.json", e);
     if (!code && json_type_of(*out) != JSON_OBJECT)
         code = err_set(e, ERR_FORMAT, "config.json: %s, expected an object",
                        json_type_name(json_type_of(*out)));

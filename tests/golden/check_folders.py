@@ -63,6 +63,11 @@ def check_tokens(count):
     done = subprocess.run([program(), "tokenize", "--model", text_only.place.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60, check=False)
     count.check(done.returncode == 1 and b"no tokenizer there, expected tokenizer.json" in done.stderr, done)
+    # Python writes integers of any length: one that nobody reads is no reason to refuse
+    f = Folder()
+    f.write("config.json", f.read("config.json").replace("{", '{"max_length": 1000000000000000019884624838656,', 1))
+    done = generate(f, "--prompt", "x")
+    count.check(done.returncode == 0, "an integer of 101 bits", done)
 
 
 def check_damaged(count):
