@@ -167,12 +167,10 @@ int cache_find(const char *name, const char *hub_folder, struct buf *path, struc
     if (stat(name, &st) == 0 && S_ISDIR(st.st_mode)) {
         r = folder_find_model(name, false, path, e);
     } else if (stat(name, &st) == 0) {
-        if (!S_ISREG(st.st_mode) || !is_weights_name(name))
+        if (!S_ISREG(st.st_mode))
             return err_set(e, ERR_UNSUPPORTED,
-                           "model '%s' is not a .gguf file or a .safetensors file, expected one, "
-                           "or a folder with one",
-                           name);
-        buf_str(path, name);
+                           "model '%s' is neither a file nor a folder, expected one of them", name);
+        buf_str(path, name); /* whatever its name: those who read it tell by what is in it */
     } else if (is_weights_name(name) || !cache_is_hub_name(name)) {
         return err_set(e, ERR_NOTFOUND,
                        "model '%s': no such file or folder, expected a .gguf file, a folder with "
@@ -185,18 +183,5 @@ int cache_find(const char *name, const char *hub_folder, struct buf *path, struc
         r = buf_check(path, "the model's path", e);
     if (r < 0)
         buf_truncate(path, before < path->n ? before : path->n);
-    return r;
-}
-
-int cache_find_model(const char *name, const char *hf_home, const char *home, struct buf *path,
-                     struct err *e)
-{
-    struct cache_places places = {.hf_home = hf_home, .home = home};
-    struct buf hub;
-    struct err none;
-    buf_init(&hub, PATH_MAX);
-    bool has_hub = cache_hub_folder(&places, &hub, &none) == 0;
-    int r = cache_find(name, has_hub ? buf_cstr(&hub) : NULL, path, e);
-    buf_release(&hub);
     return r;
 }

@@ -31,15 +31,11 @@ int cache_hub_folder(const struct cache_places *p, struct buf *out, struct err *
  * beside .safetensors); or a hub name "ORG/NAME[@REVISION]" found in the hub's cache at hub_folder
  * (NULL: there is none) in models--ORG--NAME/snapshots/<what refs/REVISION says, main's without
  * one; without refs/main the only one>/. Appends the path: of the .gguf (of a split set its first
- * part), of the .safetensors, or of the folder. Else ERR_NOTFOUND (not there, or the download is
+ * part), of the file, or of the folder. Else ERR_NOTFOUND (not there, or the download is
  * incomplete: says what is missing) or ERR_UNSUPPORTED (only pickled weights, or several .gguf to
  * choose from) with what was looked for, where, and what to do. A name with "..", an empty part, a
  * backslash or a leading "/" that does not exist is never looked up in the cache. */
 int cache_find(const char *name, const char *hub_folder, struct buf *path, struct err *e);
-
-/* The same with the cache's place found from HF_HOME and HOME alone. */
-int cache_find_model(const char *name, const char *hf_home, const char *home, struct buf *path,
-                     struct err *e);
 
 /* ---- names of the hub ---- */
 

@@ -32,9 +32,12 @@ struct json_place json_place_of(struct span text, size_t at)
     return (struct json_place){line, utf8_length(span_sub(text, start, at - start)) + 1};
 }
 
+/* What an object costs beside what is in it: its table has room for eight members. */
+enum { OBJECT_VALUES = 8 };
+
 /* Depth and number of values, without understanding more than strings. Texts that are no JSON at
  * all are left to the parser. */
-static int scan(struct span text, const char *what, struct err *e)
+static int scan(struct span text, size_t max_values, const char *what, struct err *e)
 {
     size_t depth = 0, values = 1;
     bool in_string = false;
@@ -53,7 +56,7 @@ static int scan(struct span text, const char *what, struct err *e)
             break;
         case '[':
         case '{':
-            values++;
+            values += ch == '{' ? OBJECT_VALUES : 1;
             if (++depth > JSON_DEPTH_MAX) {
                 struct json_place at = json_place_of(text, i);
                 return err_set(e, ERR_FORMAT,
@@ -72,8 +75,8 @@ static int scan(struct span text, const char *what, struct err *e)
             break;
         }
     }
-    if (values > JSON_VALUES_MAX)
-        return err_set(e, ERR_LIMIT, "%s: more than %d values", what, JSON_VALUES_MAX);
+    if (values > max_values)
+        return err_set(e, ERR_LIMIT, "%s: more than %zu values", what, max_values);
     return 0;
 }
 
@@ -85,7 +88,7 @@ static int parse(struct json **out, struct span text, size_t max_bytes, bool pyt
                        max_bytes);
     if (text.n == 0)
         return err_set(e, ERR_FORMAT, "%s: empty, expected JSON", what);
-    int r = scan(text, what, e);
+    int r = scan(text, python ? JSON_NUL_VALUES_MAX : JSON_VALUES_MAX, what, e);
     if (r < 0)
         return r;
 

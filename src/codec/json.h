@@ -7,17 +7,18 @@
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-enum { JSON_DEPTH_MAX = 64, JSON_VALUES_MAX = 4000000 };
+enum { JSON_DEPTH_MAX = 64, JSON_VALUES_MAX = 4000000, JSON_NUL_VALUES_MAX = 1000000 };
 
 /* An opaque value. Values got from a document are borrowed: valid until json_close of the document.
  */
 struct json;
 
 /* Parses exactly one value (blanks around it allowed). Refuses: more than max_bytes, nesting past
- * JSON_DEPTH_MAX, more than JSON_VALUES_MAX values, a duplicate key (named), \u0000, invalid UTF-8,
- * NaN and friends, integers outside of int64. A number with a point or an exponent is JSON_REAL.
- * The tree takes up to 60 bytes for a byte of hostile text: choose max_bytes by what is needed.
- * what names the source in the message ("line 3 of 'f.jsonl'"), which gives line and column. */
+ * JSON_DEPTH_MAX, more than JSON_VALUES_MAX values (an object counts for eight), a duplicate key
+ * (named), \u0000, invalid UTF-8, NaN and friends, integers outside of int64. A number with a point
+ * or an exponent is JSON_REAL. The tree takes up to 60 bytes for a byte of hostile text: choose
+ * max_bytes by what is needed. what names the source in the message ("line 3 of 'f.jsonl'"), which
+ * gives line and column. */
 int json_parse(struct json **out, struct span text, size_t max_bytes, const char *what,
                struct err *e);
 /* The same, but strings may hold \u0000, which json_string gives as the byte that it is (keys may

@@ -30,8 +30,7 @@ void bind_find_root(struct binder *b);
 /* The name of slot with suffix (".weight"); empty when the family has no pattern for it. */
 void bind_name(const struct binder *b, struct slot slot, const char *suffix,
                char out[BIND_NAME_SIZE]);
-/* Whether the family has a pattern for the place, and one with a %d for the expert or head. */
-bool bind_has_pattern(const struct binder *b, enum place place);
+/* Whether the place's pattern has a %d for the expert or head. */
 bool bind_is_indexed(const struct binder *b, enum place place);
 /* The tensor, unmarked; NULL if the file has none. */
 const struct tensor *bind_find(const struct binder *b, struct slot slot, const char *suffix);

@@ -98,11 +98,6 @@ static const char *pattern_of(const struct binder *b, struct slot slot)
     return place_pattern(names, b->hf, slot.place);
 }
 
-bool bind_has_pattern(const struct binder *b, enum place place)
-{
-    return place_pattern(own_names(b), b->hf, place) != NULL;
-}
-
 bool bind_is_indexed(const struct binder *b, enum place place)
 {
     const char *p = pattern_of(b, (struct slot){place, 0, 0});

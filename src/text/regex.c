@@ -75,11 +75,6 @@ int regex_open(struct regex **out, struct span expression, const char *what, str
     return rc;
 }
 
-int regex_open_pcre2(struct regex **out, const char *expression, struct err *e)
-{
-    return compile(out, span_str(expression), 0, "text", span_str(expression), e);
-}
-
 void regex_close(struct regex **r)
 {
     if (!*r)

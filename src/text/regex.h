@@ -9,8 +9,6 @@ struct regex; /* immutable once open: any number of threads */
 
 /* An expression in Oniguruma's (Ruby's) syntax; what: for messages ("normalizer"). */
 int regex_open(struct regex **out, struct span expression, const char *what, struct err *e);
-/* One in PCRE2's own syntax. */
-int regex_open_pcre2(struct regex **out, const char *expression, struct err *e);
 void regex_close(struct regex **r);
 
 /* What a search needs beside the text; one a thread. All zero is a valid beginning. */

@@ -136,6 +136,15 @@ static void test_sizes(void **state)
     buf_char(&b, ']');
     assert_int_equal(json_parse(&doc, buf_view(&b), SIZE_MAX, "'g'", &e), ERR_LIMIT);
     assert_null(doc);
+    /* Objects take the memory of many values, however short they are written. */
+    buf_clear(&b);
+    for (int i = 0; i < JSON_NUL_VALUES_MAX / 8; i++)
+        buf_str(&b, i ? ",{}" : "[{}");
+    buf_char(&b, ']');
+    assert_int_equal(json_parse_nul(&doc, buf_view(&b), SIZE_MAX, "'g'", &e), ERR_LIMIT);
+    assert_string_equal(e.text, "'g': more than 1000000 values");
+    assert_int_equal(json_parse(&doc, buf_view(&b), SIZE_MAX, "'g'", &e), 0);
+    json_close(&doc);
     buf_release(&b);
 }
 
