@@ -140,7 +140,11 @@ static int build_trie(struct unigram *u, const struct span *tokens, size_t n, st
     struct range *ranges = NULL;
     int rc = 0;
     struct entry *entries = sorted_entries(tokens, n, &n_entries, &n_bytes);
-    n_nodes = entries ? count_nodes(entries, n_entries) : 0;
+    if (!entries) {
+        rc = err_set(e, ERR_NOMEM, "vocabulary: no memory for %zu tokens", n);
+        goto done;
+    }
+    n_nodes = count_nodes(entries, n_entries);
     if (n_bytes >= TOKENS_BYTES_MAX ||
         n_nodes > TRIE_NODES_FREE + (size_t)TRIE_NODES_A_TOKEN * n_entries) {
         rc = err_set(e, ERR_LIMIT, "vocabulary: %zu bytes in %zu tokens, expected shorter tokens",
@@ -150,7 +154,7 @@ static int build_trie(struct unigram *u, const struct span *tokens, size_t n, st
     ranges = malloc(n_nodes * sizeof *ranges);
     u->nodes = malloc(n_nodes * sizeof *u->nodes);
     u->labels = malloc(n_nodes);
-    if (!entries || !ranges || !u->nodes || !u->labels) {
+    if (!ranges || !u->nodes || !u->labels) {
         rc = err_set(e, ERR_NOMEM, "vocabulary: no memory for %zu tokens", n);
         goto done;
     }
