@@ -35,7 +35,7 @@ static void put(const char *name, struct span bytes)
     char path[256];
     path_of(path, name);
     FILE *f = fopen(path, "we"); /* file_write_atomic waits for the disk */
-    require(f && fwrite(bytes.p, 1, bytes.n, f) == bytes.n && fclose(f) == 0);
+    require(f && (bytes.n == 0 || fwrite(bytes.p, 1, bytes.n, f) == bytes.n) && fclose(f) == 0);
 }
 
 static void remove_folder(void)
