@@ -34,6 +34,12 @@ static inline bool span_is(struct span a, const char *s)
     return span_eq(a, span_str(s));
 }
 
+static inline bool str_ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && memcmp(s + n - m, end, m) == 0;
+}
+
 /* The part [from, from + n) of s; empty if from is past the end, shorter if n reaches past it. */
 static inline struct span span_sub(struct span s, size_t from, size_t n)
 {

@@ -111,6 +111,16 @@ int json_parse_nul(struct json **out, struct span text, size_t max_bytes, const 
     return parse(out, text, max_bytes, true, what, e);
 }
 
+int json_parse_object(struct json **out, struct span text, size_t max_bytes, const char *what,
+                      struct err *e)
+{
+    int code = json_parse_nul(out, text, max_bytes, what, e);
+    if (!code && json_type_of(*out) != JSON_OBJECT)
+        code = err_set(e, ERR_FORMAT, "%s: %s, expected an object", what,
+                       json_type_name(json_type_of(*out)));
+    return code;
+}
+
 void json_close(struct json **doc)
 {
     json_decref((json_t *)*doc);

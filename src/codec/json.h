@@ -26,6 +26,10 @@ int json_parse(struct json **out, struct span text, size_t max_bytes, const char
  * bytes, and nearly every tokenizer_config.json has a model_max_length of 10^30. */
 int json_parse_nul(struct json **out, struct span text, size_t max_bytes, const char *what,
                    struct err *e);
+/* As json_parse_nul, and nothing but an object. On failure *out may hold a document all the same.
+ */
+int json_parse_object(struct json **out, struct span text, size_t max_bytes, const char *what,
+                      struct err *e);
 void json_close(struct json **doc); /* NULL is fine; only for what the two above gave */
 
 /* Appends the bytes that a string in quotes stands for: a key or a value that json_walk_next gave,

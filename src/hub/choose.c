@@ -9,12 +9,6 @@
 
 #include <stdlib.h>
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 static bool starts_with(const char *s, const char *start)
 {
     return strncmp(s, start, strlen(start)) == 0;
@@ -80,13 +74,13 @@ static bool is_companion(const char *path)
 static bool is_gguf(const char *path)
 {
     const char *name = base_name(path);
-    return ends_with(name, ".gguf") && !starts_with(name, "mmproj") && !strstr(name, "imatrix");
+    return str_ends_with(name, ".gguf") && !starts_with(name, "mmproj") && !strstr(name, "imatrix");
 }
 
 static bool is_pickle(const char *path)
 {
-    return ends_with(path, ".bin") || ends_with(path, ".pt") || ends_with(path, ".pth") ||
-           ends_with(path, ".ckpt");
+    return str_ends_with(path, ".bin") || str_ends_with(path, ".pt") ||
+           str_ends_with(path, ".pth") || str_ends_with(path, ".ckpt");
 }
 
 static bool is_single_tensors(const char *path)
@@ -96,15 +90,16 @@ static bool is_single_tensors(const char *path)
 
 static bool is_shard(const char *path)
 {
-    return at_top(path) && ends_with(path, ".safetensors") && starts_with(path, "model-") &&
+    return at_top(path) && str_ends_with(path, ".safetensors") && starts_with(path, "model-") &&
            is_part(path);
 }
 
 /* Other names: not the same weights once more under the authors' own, and no adapter. */
 static bool is_other_tensors(const char *path)
 {
-    return at_top(path) && ends_with(path, ".safetensors") && !starts_with(path, "consolidated") &&
-           !starts_with(path, "adapter_") && !starts_with(path, "training_");
+    return at_top(path) && str_ends_with(path, ".safetensors") &&
+           !starts_with(path, "consolidated") && !starts_with(path, "adapter_") &&
+           !starts_with(path, "training_");
 }
 
 static bool is_index(const char *path)

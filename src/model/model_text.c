@@ -142,12 +142,6 @@ static int open_gguf(struct model_text *t, const struct gguf *file, struct err *
 
 /* ---- either ---- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 /* What a folder has: its weights' kind decides where its text lies, since a GGUF file brings its
  * own. */
 struct folder_look {
@@ -162,8 +156,8 @@ static int look_into(const char *folder, struct folder_look *out, struct err *e)
     *out = (struct folder_look){false, false};
     size_t n = 0;
     for (struct dirent *entry; (entry = readdir(d)) && n < ENTRIES_MAX; n++) {
-        out->safetensors |= ends_with(entry->d_name, ".safetensors");
-        out->gguf |= ends_with(entry->d_name, ".gguf");
+        out->safetensors |= str_ends_with(entry->d_name, ".safetensors");
+        out->gguf |= str_ends_with(entry->d_name, ".gguf");
     }
     closedir(d);
     return 0;
@@ -181,7 +175,8 @@ static int open_path(struct model_text *t, const char *path, struct err *e)
         if (code)
             return code;
         buf_str(&folder, path);
-    } else if (ends_with(path, ".safetensors") || ends_with(path, ".safetensors.index.json")) {
+    } else if (str_ends_with(path, ".safetensors") ||
+               str_ends_with(path, ".safetensors.index.json")) {
         const char *slash = strrchr(path, '/');
         look = (struct folder_look){.safetensors = true};
         buf_put(&folder, path, slash ? (size_t)(slash - path) : 0);

@@ -347,12 +347,6 @@ int bind_stacked(struct binder *b, struct slot slot, const char *suffix, size_t 
 
 /* ---- afterwards ---- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 /* Masks and frequencies that follow from the config, which older files hold; a tied head's copy. */
 static bool is_redundant(const struct binder *b, const struct tensor *t)
 {
@@ -368,7 +362,7 @@ static bool is_redundant(const struct binder *b, const struct tensor *t)
     if (b->hf && t->type == WEIGHTS_NO_TYPE)
         return true;
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        if (ends_with(t->name, buffers[i]))
+        if (str_ends_with(t->name, buffers[i]))
             return true;
     return b->model->traits.tied && t == bind_find(b, (struct slot){PLACE_HEAD, -1, -1}, ".weight");
 }

@@ -50,12 +50,9 @@ static int read_json(struct json **out, const char *folder, const char *name, st
     *out = NULL;
     if (code || !m.bytes.p)
         return code;
-    code = json_parse_nul(out, m.bytes, CONFIG_MAX, name, e);
-    if (!code && json_type_of(*out) != JSON_OBJECT) {
-        code = err_set(e, ERR_FORMAT, "%s: %s, expected an object", name,
-                       json_type_name(json_type_of(*out)));
+    code = json_parse_object(out, m.bytes, CONFIG_MAX, name, e);
+    if (code)
         json_close(out);
-    }
     file_unmap(&m);
     return code;
 }

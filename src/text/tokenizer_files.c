@@ -28,13 +28,7 @@ struct settings {
 
 static int parse(struct json **out, struct span text, const char *what, struct err *e)
 {
-    if (text.n == 0)
-        return 0;
-    int rc = json_parse_nul(out, text, CONFIG_MAX, what, e);
-    if (!rc && json_type_of(*out) != JSON_OBJECT)
-        rc = err_set(e, ERR_FORMAT, "%s: %s, expected an object", what,
-                     json_type_name(json_type_of(*out)));
-    return rc;
+    return text.n ? json_parse_object(out, text, CONFIG_MAX, what, e) : 0;
 }
 
 static void settings_release(struct settings *s)
