@@ -19,7 +19,7 @@ static struct span read_line(struct buf *b, const char *dir, const char *name)
     if (file_read(path, b, NULL) != 0)
         return (struct span){NULL, 0};
     struct span s = buf_view(b);
-    const uint8_t *end = s.n ? memchr(s.p, '\n', s.n) : NULL;
+    const uint8_t *end = span_find(s, '\n');
     if (end)
         s.n = (size_t)(end - s.p);
     while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\r'))
@@ -32,7 +32,7 @@ static int count_cpu_list(struct span s)
 {
     uint64_t count = 0;
     while (s.n > 0) {
-        const uint8_t *comma = memchr(s.p, ',', s.n);
+        const uint8_t *comma = span_find(s, ',');
         size_t n = comma ? (size_t)(comma - s.p) : s.n;
         struct span item = {s.p, n};
         const uint8_t *dash = memchr(s.p, '-', n);
@@ -79,7 +79,7 @@ static void limit_memory(struct cpu_limits *l, struct span s)
 static void apply_v2(struct cpu_limits *l, const char *dir, struct buf *b)
 {
     struct span s = read_line(b, dir, "cpu.max"); /* "QUOTA PERIOD" or "max PERIOD" */
-    const uint8_t *blank = s.n ? memchr(s.p, ' ', s.n) : NULL;
+    const uint8_t *blank = span_find(s, ' ');
     if (blank) {
         size_t left = (size_t)(blank - s.p);
         uint64_t quota, period;
@@ -136,7 +136,7 @@ static void apply_levels(struct cpu_limits *l, const char *mount, struct span pa
 static bool list_has(struct span list, const char *word)
 {
     while (list.n > 0) {
-        const uint8_t *comma = memchr(list.p, ',', list.n);
+        const uint8_t *comma = span_find(list, ',');
         size_t n = comma ? (size_t)(comma - list.p) : list.n;
         if (span_is(span_sub(list, 0, n), word))
             return true;
@@ -157,11 +157,11 @@ static void apply_line(struct cpu_limits *l, const char *sysroot, struct span li
         {"cpuset", "sys/fs/cgroup/cpuset", apply_v1_cpuset},
         {"memory", "sys/fs/cgroup/memory", apply_v1_memory},
     };
-    const uint8_t *first = line.n ? memchr(line.p, ':', line.n) : NULL;
+    const uint8_t *first = span_find(line, ':');
     if (!first)
         return;
     struct span rest = span_sub(line, (size_t)(first - line.p) + 1, line.n);
-    const uint8_t *second = rest.n ? memchr(rest.p, ':', rest.n) : NULL;
+    const uint8_t *second = span_find(rest, ':');
     if (!second)
         return;
     struct span controllers = span_sub(rest, 0, (size_t)(second - rest.p));
@@ -220,7 +220,7 @@ void cpu_limits_read(struct cpu_limits *out, const char *sysroot)
     if (file_read(path, &text, NULL) == 0) {
         struct span s = buf_view(&text);
         while (s.n > 0) {
-            const uint8_t *end = memchr(s.p, '\n', s.n);
+            const uint8_t *end = span_find(s, '\n');
             size_t n = end ? (size_t)(end - s.p) : s.n;
             apply_line(&l, sysroot, span_sub(s, 0, n), &scratch);
             s = span_sub(s, n + 1, s.n);

@@ -84,7 +84,7 @@ bool num_parse_f64(struct span s, double *out)
     char text[400]; /* longer than any number that means something */
     if (i != s.n || s.n >= sizeof text)
         return false;
-    memcpy(text, s.p, s.n);
+    span_copy(text, s);
     text[s.n] = '\0';
     double v = read_f64(text);
     if (!isfinite(v))

@@ -29,6 +29,26 @@ static inline bool span_eq(struct span a, struct span b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* memchr, memcpy and memcmp of spans: an empty one may have no address, which those do not take. */
+static inline const uint8_t *span_find(struct span s, char byte)
+{
+    return s.n ? (const uint8_t *)memchr(s.p, byte, s.n) : NULL;
+}
+
+static inline void span_copy(void *to, struct span s)
+{
+    if (s.n)
+        memcpy(to, s.p, s.n);
+}
+
+/* By bytes, then the shorter first. */
+static inline int span_compare(struct span a, struct span b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n ? memcmp(a.p, b.p, n) : 0;
+    return order ? order : (a.n > b.n) - (a.n < b.n);
+}
+
 static inline bool span_is(struct span a, const char *s)
 {
     return span_eq(a, span_str(s));

@@ -77,9 +77,9 @@ int cache_name_parse(struct cache_name *out, const char *name, struct err *e)
                        "ORG/NAME@REVISION of letters, digits, '.', '_' and '-'",
                        name);
     split(name, &repository, &revision);
-    memcpy(out->repository, repository.p, repository.n);
+    span_copy(out->repository, repository);
     out->repository[repository.n] = '\0';
-    memcpy(out->revision, revision.p, revision.n);
+    span_copy(out->revision, revision);
     out->revision[revision.n] = '\0';
     return 0;
 }

@@ -13,15 +13,9 @@ struct markup {
     bool begins[256]; /* some text begins with this byte */
 };
 
-static int compare_spans(struct span a, struct span b)
-{
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-    return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 static int compare_texts(const void *a, const void *b)
 {
-    return compare_spans(*(const struct span *)a, *(const struct span *)b);
+    return span_compare(*(const struct span *)a, *(const struct span *)b);
 }
 
 static bool begins_with(struct span text, struct span prefix)
@@ -87,7 +81,7 @@ static bool some_begins(const struct markup *m, struct span at)
     size_t lo = 0, hi = m->n; /* texts[0, lo) <= at < texts[hi, n) */
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (compare_spans(m->texts[mid], at) <= 0)
+        if (span_compare(m->texts[mid], at) <= 0)
             lo = mid + 1;
         else
             hi = mid;

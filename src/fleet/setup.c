@@ -34,7 +34,7 @@ int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct er
 {
     struct span rest = span_str(list);
     for (bool more = true; more;) {
-        const uint8_t *comma = rest.n ? (const uint8_t *)memchr(rest.p, ',', rest.n) : NULL;
+        const uint8_t *comma = span_find(rest, ',');
         size_t length = comma ? (size_t)(comma - rest.p) : rest.n;
         struct span part = trim(span_sub(rest, 0, length));
         int64_t number = 0;

@@ -30,7 +30,7 @@ static int fail(struct download *d, int code, const struct err *e)
 static void put_text(char *out, size_t size, struct span s)
 {
     if (s.n < size) {
-        memcpy(out, s.p, s.n);
+        span_copy(out, s);
         out[s.n] = '\0';
     }
 }

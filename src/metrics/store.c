@@ -289,7 +289,7 @@ static int begin(struct store *s, struct err *e)
 static int insert(struct store *s, uint64_t utc_us, const char *topic, struct span payload,
                   struct err *e)
 {
-    bool text = payload.n == 0 || (utf8_valid(payload) && !memchr(payload.p, 0, payload.n));
+    bool text = payload.n == 0 || (utf8_valid(payload) && !span_find(payload, 0));
     const char *p = payload.n ? (const char *)payload.p : "";
     int bound = sqlite3_bind_int64(s->insert, 1, (sqlite3_int64)utc_us);
     if (bound == SQLITE_OK)

@@ -145,7 +145,7 @@ static void fill_info(struct model *m)
     struct span name = {NULL, 0};
     if (file && gguf_string(file, "general.name", &name, NULL) != 0)
         name.n = 0;
-    if (name.n == 0 || !utf8_valid(name) || memchr(name.p, 0, name.n))
+    if (name.n == 0 || !utf8_valid(name) || span_find(name, 0))
         name = last_part(weights_path(m->file));
     copy_text(i->name, sizeof i->name, name);
     i->file_bytes = weights_file_bytes(m->file);

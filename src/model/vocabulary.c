@@ -158,7 +158,7 @@ static int read_pre(const struct gguf *file, struct arena *arena, struct vocab *
     int code = gguf_string(file, "tokenizer.ggml.pre", &pre, e);
     if (code)
         return code == ERR_NOTFOUND ? 0 : code;
-    if (pre.n && memchr(pre.p, 0, pre.n))
+    if (span_find(pre, 0))
         return err_set(e, ERR_FORMAT, "key 'tokenizer.ggml.pre': '%.*s' is not text",
                        SPAN_FMT(pre));
     v->pre = arena_strndup(arena, pre.p, pre.n);

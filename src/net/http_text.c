@@ -10,7 +10,7 @@ struct span header_in(struct span block, const char *name)
 {
     size_t n = strlen(name);
     while (block.n > 0) {
-        const uint8_t *end = memchr(block.p, '\n', block.n);
+        const uint8_t *end = span_find(block, '\n');
         struct span line = end ? span_of(block.p, (size_t)(end - block.p)) : block;
         block = span_sub(block, line.n + 1, block.n);
         if (line.n <= n || line.p[n] != ':' || strncasecmp((const char *)line.p, name, n) != 0)
@@ -61,7 +61,7 @@ bool retry_after_parse(struct span value, uint64_t now_s, uint64_t *wait_ms)
         return u64_mul(seconds, 1000, wait_ms);
     if (value.n == 0 || value.n >= sizeof text)
         return false;
-    memcpy(text, value.p, value.n);
+    span_copy(text, value);
     text[value.n] = '\0';
     time_t at = curl_getdate(text, NULL);
     if (at < 0)

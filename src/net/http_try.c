@@ -243,7 +243,7 @@ static int redirect(struct http_call *c)
     buf_init(&next, URL_BYTES_MAX);
     buf_span(&location, to);
     int rc = 0;
-    if (!to.p || to.n == 0 || memchr(to.p, 0, to.n))
+    if (!to.p || to.n == 0 || span_find(to, 0))
         rc = err_set(&c->error, ERR_FORMAT, "%s answers %d without saying where to", c->origin,
                      h->status);
     else if (h->n_hops >= HTTP_HOPS_MAX)

@@ -87,7 +87,7 @@ static int unknown_flag(const struct command_spec *spec, struct span name, struc
     }
     char text[NEAREST_MAX] = "";
     if (name.n < sizeof text)
-        memcpy(text, name.p, name.n);
+        span_copy(text, name);
     const char *nearest = settings_nearest(text, known, n);
     if (nearest)
         return err_set(e, ERR_USAGE, "--%.*s: unknown option, the nearest is --%s", SPAN_FMT(name),

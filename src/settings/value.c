@@ -200,7 +200,7 @@ static const char *parse_choice(struct value *v, const struct value_rule *rule, 
 
 static const char *parse_interval(struct value *v, const struct value_rule *rule, struct span s)
 {
-    const uint8_t *dash = s.n ? memchr(s.p, '-', s.n) : NULL;
+    const uint8_t *dash = span_find(s, '-');
     size_t at = dash ? (size_t)(dash - s.p) : s.n;
     double low, high;
     if (!num_parse_f64(span_sub(s, 0, at), &low))

@@ -92,9 +92,9 @@ static int read_device(const struct dataset_columns *c, const struct csv_row *ro
 {
     char id[DEVICE_ID_MAX + 1];
     struct span s = trim(row->fields[c->at[COLUMN_DEVICE]]);
-    if (s.n > DEVICE_ID_MAX || memchr(s.p ? (const char *)s.p : "", '\0', s.n))
+    if (s.n > DEVICE_ID_MAX || span_find(s, '\0'))
         return bad(row, COLUMN_DEVICE, s, "1 to 128 bytes without NUL", e);
-    memcpy(id, s.p ? (const char *)s.p : "", s.n);
+    span_copy(id, s);
     id[s.n] = '\0';
     if (device_id_check(id, e))
         return err_wrap(e, ERR_FORMAT, "line %zu: device", row->line);

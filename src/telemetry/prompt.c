@@ -170,7 +170,7 @@ static int split_file(struct prompt *p, struct err *e)
     struct span s = buf_view(&p->source), system = {NULL, 0};
     size_t at, n;
     int rc;
-    if (!utf8_valid(s) || (s.n > 0 && memchr(s.p, '\0', s.n)))
+    if (!utf8_valid(s) || span_find(s, '\0'))
         return err_set(e, ERR_USAGE, "is not UTF-8 text");
     if (s.n >= 3 && memcmp(s.p, "\xef\xbb\xbf", 3) == 0)
         s = span_sub(s, 3, s.n - 3);

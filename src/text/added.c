@@ -5,10 +5,8 @@
 
 static int compare(const void *a, const void *b)
 {
-    struct span x = ((const struct added_token *)a)->text;
-    struct span y = ((const struct added_token *)b)->text;
-    int c = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-    return c ? c : x.n < y.n ? -1 : x.n > y.n;
+    return span_compare(((const struct added_token *)a)->text,
+                        ((const struct added_token *)b)->text);
 }
 
 void added_init(struct added *a, struct added_token *tokens, size_t n)

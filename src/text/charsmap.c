@@ -93,7 +93,7 @@ static int read_blob(struct charsmap *m, struct span blob, struct err *e)
     for (size_t i = 0; i < m->n_units; i++)
         m->units[i] = cursor_u32(&units);
     if (replacements.n)
-        memcpy(m->replacements, replacements.p, replacements.n);
+        span_copy(m->replacements, replacements);
     m->replacements[replacements.n] = '\0';
     return check_entries(m, e);
 }

@@ -56,6 +56,8 @@ static void give_certain(struct detokenizer *d, struct buf *out)
             break;
         certain += length;
     }
+    if (certain == 0)
+        return;
     utf8_append_lossy(out, span_sub(held, 0, certain));
     memmove(d->held.p, d->held.p + certain, held.n - certain);
     buf_truncate(&d->held, held.n - certain);

@@ -179,10 +179,8 @@ bool jinja_equal(struct jinja *j, struct jvalue a, struct jvalue b)
 static int order_strings(struct jinja *j, const struct jstring *a, const struct jstring *b)
 {
     /* The order of UTF-8's bytes is that of its code points. */
-    size_t n = a->n < b->n ? a->n : b->n;
-    jinja_bytes(j, n);
-    int r = memcmp(a->p, b->p, n);
-    return r ? r : (a->n > b->n) - (a->n < b->n);
+    jinja_bytes(j, a->n < b->n ? a->n : b->n);
+    return span_compare(span_of(a->p, a->n), span_of(b->p, b->n));
 }
 
 static int order_lists(struct jinja *j, const struct jlist *a, const struct jlist *b)

@@ -195,7 +195,7 @@ int oniguruma_translate(struct span expression, struct buf *out, struct err *e)
     bool extended[ONIG_DEPTH_MAX];
     struct translation t = {.s = expression, .out = out, .atom = SIZE_MAX};
     int rc = 0;
-    if (memchr(expression.p ? expression.p : (const uint8_t *)"", 0, expression.n))
+    if (span_find(expression, 0))
         return onig_fail(&t, "a NUL", e);
     /* It is searched for at every place of a run of blanks, each time to the run's end. Only its
      * beginning can match: what the longest match leaves of a run has no end of line in it. */

@@ -92,10 +92,8 @@ struct sorted_piece {
 
 static int by_front(const void *a, const void *b)
 {
-    struct span x = ((const struct sorted_piece *)a)->text;
-    struct span y = ((const struct sorted_piece *)b)->text;
-    int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-    return order ? order : (x.n > y.n) - (x.n < y.n);
+    return span_compare(((const struct sorted_piece *)a)->text,
+                        ((const struct sorted_piece *)b)->text);
 }
 
 static int by_back(const void *a, const void *b)

@@ -92,7 +92,7 @@ static int read_text(struct pipeline *p, struct span v, const char *name, struct
 static int unquote(struct span quoted, const char *what, struct buf *scratch, struct span *out,
                    struct err *e)
 {
-    if (quoted.n >= 2 && quoted.p[0] == '"' && !memchr(quoted.p, '\\', quoted.n)) {
+    if (quoted.n >= 2 && quoted.p[0] == '"' && !span_find(quoted, '\\')) {
         bool plain = true;
         struct span inner = span_sub(quoted, 1, quoted.n - 2);
         for (size_t i = 0; i < inner.n && plain; i++)
@@ -113,7 +113,7 @@ static struct span keep(struct pipeline *p, size_t *used, struct span text)
 {
     struct span kept = {p->texts + *used, text.n};
     if (text.n)
-        memcpy(p->texts + *used, text.p, text.n);
+        span_copy(p->texts + *used, text);
     *used += text.n;
     return kept;
 }
@@ -216,7 +216,7 @@ static int read_merge(struct span v, size_t rank, struct buf scratch[2], struct 
     int rc = unquote(v, "model: merges", &scratch[0], &text, e);
     if (rc)
         return rc;
-    const uint8_t *at = text.n ? memchr(text.p, ' ', text.n) : NULL;
+    const uint8_t *at = span_find(text, ' ');
     size_t left = at ? (size_t)(at - text.p) : 0;
     if (!at || memchr(at + 1, ' ', text.n - left - 1))
         return err_set(e, ERR_FORMAT,

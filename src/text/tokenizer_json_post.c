@@ -33,7 +33,7 @@ static int template_ids(const struct pipeline *p, const struct json *v, struct s
     char key[256];
     if (name.n >= sizeof(key))
         return err_set(e, ERR_LIMIT, "special token '%.*s' is too long", SPAN_FMT(name));
-    memcpy(key, name.p, name.n);
+    span_copy(key, name);
     key[name.n] = '\0';
     const struct json *list = json_get(json_get(json_get(v, "special_tokens"), key), "ids");
     if (json_type_of(list) != JSON_ARRAY)

@@ -54,13 +54,8 @@ struct entry {
 static int by_text(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
-    size_t n = x->text.n < y->text.n ? x->text.n : y->text.n;
-    int order = memcmp(x->text.p, y->text.p, n);
-    if (order != 0)
-        return order;
-    if (x->text.n != y->text.n)
-        return x->text.n < y->text.n ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
+    int order = span_compare(x->text, y->text);
+    return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
 /* The tokens that texts can hold, sorted; NULL without memory. */

@@ -165,7 +165,7 @@ int gguf_read_name(struct gguf *g, struct cursor *c, const char *what, size_t ma
         return code;
     if (name.n == 0 || name.n > max)
         return err_set(e, ERR_FORMAT, "%s: %zu bytes, expected 1 to %zu", what, name.n, max);
-    if (!utf8_valid(name) || memchr(name.p, 0, name.n))
+    if (!utf8_valid(name) || span_find(name, 0))
         return err_set(e, ERR_FORMAT, "%s: '%.*s' is not text", what, SPAN_FMT(name));
     *out = arena_strndup(&g->arena, name.p, name.n);
     return *out ? 0 : err_set(e, ERR_NOMEM, "%s: no memory", what);

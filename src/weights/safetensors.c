@@ -125,7 +125,7 @@ static int read_name(struct span key, struct arena *names, struct buf *scratch, 
     if (text.n == 0 || text.n > WEIGHTS_NAME_MAX)
         return err_set(e, ERR_FORMAT, "tensor '%.*s': a name of %zu bytes, expected 1 to %d",
                        SPAN_FMT(text), text.n, WEIGHTS_NAME_MAX);
-    if (memchr(text.p, 0, text.n))
+    if (span_find(text, 0))
         return err_set(e, ERR_FORMAT, "tensor '%.*s': a name with \\u0000, expected text",
                        SPAN_FMT(text));
     *out = arena_strndup(names, text.p, text.n);
