@@ -5,6 +5,7 @@
  * UTF-8, and control characters, which could command a terminal, are escaped. */
 #include "cli/cli.h"
 
+#include "cli/groups.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
 #include "telemetry/telemetry.h"
@@ -352,11 +353,7 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_MQTT_BROKER,        SET_MQTT_PORT,
-                                           SET_MQTT_USERNAME,      SET_MQTT_PASSWORD,
-                                           SET_MQTT_PASSWORD_FILE, SET_MQTT_CA_FILE,
-                                           SET_MQTT_CERT_FILE,     SET_MQTT_KEY_FILE,
-                                           SET_LOG_LEVEL,          SET_N};
+static const enum setting_id settings[] = {MQTT_SETTINGS, SET_LOG_LEVEL, SET_N};
 
 static const struct command_spec spec = {
     .name = "consume",

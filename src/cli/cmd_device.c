@@ -3,6 +3,7 @@
  * runs. Its log is its output. */
 #include "cli/cli.h"
 
+#include "cli/groups.h"
 #include "cli/model_input.h"
 #include "fleet/fleet.h"
 
@@ -27,40 +28,7 @@ static int run(const struct settings *s, struct err *e)
     return exit_code_of(rc);
 }
 
-static const enum setting_id settings[] = {SET_DEVICE_NAME,
-                                           SET_DEVICE_ID,
-                                           SET_MQTT_BROKER,
-                                           SET_MQTT_PORT,
-                                           SET_MQTT_USERNAME,
-                                           SET_MQTT_PASSWORD,
-                                           SET_MQTT_PASSWORD_FILE,
-                                           SET_MQTT_CA_FILE,
-                                           SET_MQTT_CERT_FILE,
-                                           SET_MQTT_KEY_FILE,
-                                           SET_DATASET_PATH,
-                                           SET_INTERVAL,
-                                           SET_RATE,
-                                           SET_ENABLE_LLM,
-                                           MODEL_SETTINGS,
-                                           SET_LLM_INFERENCE_INTERVAL,
-                                           SET_LLM_MAX_LENGTH,
-                                           SET_LLM_MAX_NEW_TOKENS,
-                                           SET_LLM_TEMPERATURE,
-                                           SET_LLM_TOP_P,
-                                           SET_LLM_TOP_K,
-                                           SET_LLM_MIN_P,
-                                           SET_LLM_REPETITION_PENALTY,
-                                           SET_LLM_SEED,
-                                           SET_LLM_THREADS,
-                                           SET_LLM_STOP,
-                                           SET_LLM_PROMPT_FILE,
-                                           SET_METRICS_DIR,
-                                           SET_POWER_IDLE_W,
-                                           SET_POWER_MAX_W,
-                                           SET_WATTLE_SYSROOT,
-                                           SET_WATTLE_ISA,
-                                           SET_LOG_LEVEL,
-                                           SET_N};
+static const enum setting_id settings[] = {SET_DEVICE_NAME, SET_DEVICE_ID, DEVICE_SETTINGS, SET_N};
 
 static const struct command_spec spec = {
     .name = "device",

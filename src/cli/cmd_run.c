@@ -2,6 +2,7 @@
 /* wattle run: the fleet in one process, its progress while it runs, a table of what it did. */
 #include "cli/cli.h"
 
+#include "cli/groups.h"
 #include "cli/model_input.h"
 #include "codec/codec.h"
 #include "fleet/fleet.h"
@@ -321,38 +322,7 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_ENABLE_LLM,
-                                           MODEL_SETTINGS,
-                                           SET_LLM_INFERENCE_INTERVAL,
-                                           SET_LLM_MAX_LENGTH,
-                                           SET_LLM_MAX_NEW_TOKENS,
-                                           SET_LLM_TEMPERATURE,
-                                           SET_LLM_TOP_P,
-                                           SET_LLM_TOP_K,
-                                           SET_LLM_MIN_P,
-                                           SET_LLM_REPETITION_PENALTY,
-                                           SET_LLM_SEED,
-                                           SET_LLM_THREADS,
-                                           SET_LLM_STOP,
-                                           SET_LLM_PROMPT_FILE,
-                                           SET_INTERVAL,
-                                           SET_RATE,
-                                           SET_DATASET_PATH,
-                                           SET_METRICS_DIR,
-                                           SET_MQTT_BROKER,
-                                           SET_MQTT_PORT,
-                                           SET_MQTT_USERNAME,
-                                           SET_MQTT_PASSWORD,
-                                           SET_MQTT_PASSWORD_FILE,
-                                           SET_MQTT_CA_FILE,
-                                           SET_MQTT_CERT_FILE,
-                                           SET_MQTT_KEY_FILE,
-                                           SET_POWER_IDLE_W,
-                                           SET_POWER_MAX_W,
-                                           SET_WATTLE_SYSROOT,
-                                           SET_WATTLE_ISA,
-                                           SET_LOG_LEVEL,
-                                           SET_N};
+static const enum setting_id settings[] = {DEVICE_SETTINGS, SET_N};
 
 static const struct command_spec spec = {
     .name = "run",

@@ -38,8 +38,17 @@ enum setting_id {
     SET_MQTT_CA_FILE,           /* path, empty: no TLS */
     SET_MQTT_CERT_FILE,         /* only together with the key and the CA */
     SET_MQTT_KEY_FILE,
-    SET_METRICS_DIR,    /* path, metrics (device in a container: /app/metrics by environment) */
-    SET_DATASET_PATH,   /* path, empty: data/telemetry-24h.csv or the installed one */
+    SET_MQTT_TLS,          /* bool, false: TLS against the system's authorities, or those of
+                              MQTT_CA_FILE, which alone means TLS too */
+    SET_MQTT_VERSION,      /* "5" or "3.1.1", 5 */
+    SET_MQTT_TOPIC_PREFIX, /* text, iot */
+    SET_MQTT_KEEPALIVE,    /* int 5..65535, 60 s */
+    SET_MQTT_QUEUE_DIR,    /* path, empty: queue/ in METRICS_DIR; only where messages wait */
+    SET_MQTT_QUEUE_MAX,    /* int 1..10000000, 10000 messages a device */
+    SET_METRICS_DIR,       /* path, metrics (device in a container: /app/metrics by environment) */
+    SET_DATASET_PATH,      /* path, empty: data/telemetry-24h.csv or the installed one */
+    SET_HEALTH_FILE,       /* path, empty: none is written; what `wattle health` reads */
+    SET_POWER_PROFILE,  /* name of a board, empty: none; POWER_IDLE_W and POWER_MAX_W go before */
     SET_POWER_IDLE_W,   /* float 0..10000, 5 */
     SET_POWER_MAX_W,    /* float 0..10000, 15 */
     SET_LOG_LEVEL,      /* debug info warning error, info */
@@ -54,6 +63,10 @@ enum setting_id {
     SET_HF_ENDPOINT,    /* text, https://huggingface.co */
     SET_HF_HUB_OFFLINE, /* bool, false */
     SET_HF_HUB_DOWNLOAD_TIMEOUT, /* float 0.1..86400, 10 s */
+    SET_DASHBOARD_ADDRESS,       /* text, 127.0.0.1 */
+    SET_DASHBOARD_PORT,          /* int 0..65535, 8080; 0: a free one */
+    SET_DASHBOARD_TOKEN,         /* text, empty, secret */
+    SET_DASHBOARD_TOKEN_FILE,    /* path, empty */
     SET_WATTLE_SYSROOT,          /* path, / */
     SET_WATTLE_ISA,              /* c avx2 neon, empty: best */
     SET_N

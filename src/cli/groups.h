@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Settings that several commands take together, for the lists of their specs. Private to cli/. */
+#ifndef WATTLE_CLI_GROUPS_H
+#define WATTLE_CLI_GROUPS_H
+
+#include "cli/model_input.h"
+
+/* A connection to a broker. */
+#define MQTT_SETTINGS                                                                             \
+    SET_MQTT_BROKER, SET_MQTT_PORT, SET_MQTT_USERNAME, SET_MQTT_PASSWORD, SET_MQTT_PASSWORD_FILE, \
+        SET_MQTT_CA_FILE, SET_MQTT_CERT_FILE, SET_MQTT_KEY_FILE
+
+/* How a telemetry message is analysed. */
+#define INFERENCE_SETTINGS                                                                         \
+    SET_LLM_MAX_LENGTH, SET_LLM_MAX_NEW_TOKENS, SET_LLM_TEMPERATURE, SET_LLM_TOP_P, SET_LLM_TOP_K, \
+        SET_LLM_MIN_P, SET_LLM_REPETITION_PENALTY, SET_LLM_SEED, SET_LLM_THREADS, SET_LLM_STOP,    \
+        SET_LLM_PROMPT_FILE, SET_POWER_IDLE_W, SET_POWER_MAX_W
+
+/* What every device of ours takes, alone or in a fleet. */
+#define DEVICE_SETTINGS                                                                 \
+    SET_DATASET_PATH, SET_INTERVAL, SET_RATE, SET_ENABLE_LLM, MODEL_SETTINGS,           \
+        SET_LLM_INFERENCE_INTERVAL, INFERENCE_SETTINGS, SET_METRICS_DIR, MQTT_SETTINGS, \
+        SET_WATTLE_SYSROOT, SET_WATTLE_ISA, SET_LOG_LEVEL
+
+#endif
