@@ -12,7 +12,10 @@ enum { PATH_BYTES_MAX = 4096 };
 static int run(const struct settings *s, struct err *e)
 {
     struct buf path;
-    int rc = 0;
+    const char *health = settings_text(s, SET_HEALTH_FILE);
+    int rc = health_begin(health, e); /* before a model is fetched: that may take long */
+    if (rc)
+        return exit_code_of(rc);
     buf_init(&path, PATH_BYTES_MAX);
     if (settings_bool(s, SET_ENABLE_LLM))
         rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &path, e);
@@ -24,6 +27,7 @@ static int run(const struct settings *s, struct err *e)
     };
     if (!rc)
         rc = fleet_run(&o, NULL, e);
+    health_end(health);
     buf_release(&path);
     return exit_code_of(rc);
 }

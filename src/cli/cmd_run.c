@@ -268,9 +268,14 @@ static int check_usage(const struct settings *s, struct err *e)
 static int run(const struct settings *s, struct err *e)
 {
     struct buf path;
+    const char *health = settings_text(s, SET_HEALTH_FILE);
     int rc = check_usage(s, e);
+    if (!rc)
+        rc = health_begin(health, e); /* before a model is fetched: that may take long */
+    if (rc)
+        return exit_code_of(rc);
     buf_init(&path, PATH_BYTES_MAX);
-    if (!rc && settings_bool(s, SET_ENABLE_LLM))
+    if (settings_bool(s, SET_ENABLE_LLM))
         rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &path, e);
     struct fleet_options o = {
         .settings = s,
@@ -286,6 +291,7 @@ static int run(const struct settings *s, struct err *e)
     };
     if (!rc)
         rc = run_fleet(s, &o, e);
+    health_end(health);
     buf_release(&path);
     return exit_code_of(rc);
 }

@@ -93,6 +93,7 @@ static void send_telemetry(struct device *d)
     buf_init(&payload, TELEMETRY_MAX);
     telemetry_write(&payload, r, d->id, ++d->seq);
     publish_buf(d, "telemetry", "", &payload);
+    d->fleet->health.telemetry_ms = clock_mono_ns() / 1000000;
     log_sent(d, r);
     if (d->llm && !payload.failed && d->seq % d->fleet->interval == 0)
         ask_for_analysis(d, r, buf_view(&payload));

@@ -59,6 +59,36 @@ static void report(struct fleet *f)
         f->o->on_progress(f->o->ctx, &p);
 }
 
+/* ---- the health file ---- */
+
+static void write_health(struct fleet *f)
+{
+    const char *path = settings_text(f->o->settings, SET_HEALTH_FILE);
+    struct health *h = &f->health;
+    struct fleet_progress p;
+    struct err e;
+    if (!path[0])
+        return;
+    add_up(f, &p);
+    h->state = f->stop == NOT_STOPPED ? HEALTH_RUNNING : HEALTH_ENDING;
+    h->devices = p.devices;
+    h->connected = p.connected;
+    h->telemetry = p.sent;
+    h->inferences = p.inferences;
+    h->errors = p.errors;
+    h->due_ms = UINT64_MAX;
+    for (size_t i = 0; i < f->n; i++) {
+        uint64_t due_ms = f->devices[i].due_ns / 1000000;
+        h->due_ms = due_ms < h->due_ms ? due_ms : h->due_ms;
+    }
+    snprintf(h->broker, sizeof h->broker, "%s:%d", f->host, f->port);
+    snprintf(h->why_away, sizeof h->why_away, "%s", f->n_away ? f->why_away : "");
+    bool failed = health_write(path, h, &e) != 0;
+    if (failed && !f->health_failed)
+        log_warning("HEALTH_FILE: %s", e.text);
+    f->health_failed = failed;
+}
+
 static void on_tick(void *ctx)
 {
     struct fleet *f = (struct fleet *)ctx;
@@ -66,6 +96,7 @@ static void on_tick(void *ctx)
     if (f->store && store_flush(f->store, &e))
         log_error("store: %s", e.text);
     report(f);
+    write_health(f);
     timer_start(f->tick, TICK_MS);
 }
 
@@ -200,6 +231,7 @@ static void on_job_done(void *ctx, struct job *j)
     f->pending--;
     if (j->outcome != JOB_CANCELLED) {
         f->inferences++;
+        f->health.inference_ms = clock_mono_ns() / 1000000;
         if (j->outcome == JOB_FAILED && f->errors++ == 0)
             f->first_failed = j->error;
         if (j->outcome == JOB_GOOD) {
@@ -292,6 +324,7 @@ static int start(struct fleet *f, struct err *e)
         timer_start(f->duration, (uint64_t)(f->o->duration_s * 1e3) + 1);
     for (size_t i = 0; i < f->n; i++)
         device_start(&f->devices[i]);
+    write_health(f);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #define WATTLE_FLEET_FLEET_H
 
 #include "base/base.h"
+#include "fleet/health.h"
 #include "settings/settings.h"
 
 enum { FLEET_DEVICES_MAX = 100000 };
@@ -76,7 +77,8 @@ int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct er
  * NULL) is filled in both cases, and belongs to the caller. If metrics or messages of the store
  * could not be kept, which was logged, the result is filled too and ERR_IO or ERR_NOMEM comes back;
  * so it is with ERR_IO if every inference failed, or telemetry was sent and no message was ever
- * acknowledged, unless SIGINT ended it.
+ * acknowledged, unless SIGINT ended it. HEALTH_FILE is kept up to date meanwhile; its beginning and
+ * its end are the caller's, who may have a model to fetch before: health_begin, health_end.
  * Call it from the main thread. */
 int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct err *e);
 

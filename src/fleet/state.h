@@ -59,6 +59,8 @@ struct fleet {
     struct err not_saved;      /* text "": every metrics file is whole */
     struct err first_failed;   /* the first inference that failed */
     char why_away[256];        /* of the last attempt to reach the broker; "": none failed */
+    struct health health;      /* as it was last written to HEALTH_FILE */
+    bool health_failed;        /* the last writing of it */
 
     enum stop_reason stop;
     bool worker_stopped, finishing;
