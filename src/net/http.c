@@ -16,6 +16,14 @@ static void init_once(void)
     global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+int http_library(struct err *e)
+{
+    pthread_once(&once, init_once);
+    if (global_result != CURLE_OK)
+        return err_set(e, ERR_IO, "libcurl does not start: %s", curl_easy_strerror(global_result));
+    return 0;
+}
+
 static uint64_t or_default(uint64_t v, uint64_t fallback)
 {
     return v ? v : fallback;
@@ -28,9 +36,9 @@ static char *copy_text(const char *s)
 
 int http_open(struct http **out, const struct http_options *o, struct err *e)
 {
-    pthread_once(&once, init_once);
-    if (global_result != CURLE_OK)
-        return err_set(e, ERR_IO, "libcurl does not start: %s", curl_easy_strerror(global_result));
+    int rc = http_library(e);
+    if (rc)
+        return rc;
     struct http *h = calloc(1, sizeof *h);
     if (!h)
         return err_set(e, ERR_NOMEM, "no memory for an HTTP client");
@@ -98,7 +106,7 @@ static bool set_options(struct http_call *c)
     return !h->ca_file[0] || curl_easy_setopt(y, CURLOPT_CAINFO, h->ca_file) == CURLE_OK;
 }
 
-static int check_bearer(const char *bearer, struct err *e)
+int http_check_bearer(const char *bearer, struct err *e)
 {
     for (const char *p = bearer; p && *p; p++)
         if (*p <= ' ' || *p > '~')
@@ -110,7 +118,7 @@ static int check_bearer(const char *bearer, struct err *e)
 
 int http_start(struct http_call **out, struct http *h, const struct http_request *r, struct err *e)
 {
-    int rc = check_bearer(r->bearer, e);
+    int rc = http_check_bearer(r->bearer, e);
     if (rc < 0)
         return rc;
     struct http_call *c = calloc(1, sizeof *c);

@@ -63,4 +63,8 @@ int call_begin_try(struct http_call *c); /* 0, or why not in c->error */
 void call_hop_done(struct http_call *c, CURLcode result);
 void call_end(struct http_call *c, int code, uint64_t retry_after_ms); /* c is gone */
 
+/* http.c: what every client of ours begins with. */
+int http_library(struct err *e);                          /* libcurl is ready */
+int http_check_bearer(const char *bearer, struct err *e); /* it can stand in a header */
+
 #endif
