@@ -53,44 +53,20 @@ int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct er
 
 /* ---- files ---- */
 
-/* The dataset that we bring lies beside us in a checkout, or where it was installed. */
-static int find_dataset(const char *given, char *path, size_t size, struct err *e)
-{
-    static const char *const beside[] = {"/../data", "/../../data", "/../share/wattle"};
-    static const char *const name = "telemetry-24h.csv";
-    char folder[PATH_SIZE];
-    if (given[0]) {
-        snprintf(path, size, "%s", given);
-        return 0;
-    }
-    snprintf(path, size, "data/%s", name);
-    if (access(path, R_OK) == 0)
-        return 0;
-    ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - 1);
-    folder[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        *slash = '\0';
-    for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
-        int length = snprintf(path, size, "%s%s/%s", folder, beside[i], name);
-        if (length > 0 && (size_t)length < size && access(path, R_OK) == 0)
-            return 0;
-    }
-    return err_set(e, ERR_NOTFOUND,
-                   "DATASET_PATH: not given, and '%s' is neither in ./data nor beside the program",
-                   name);
-}
-
 static int open_dataset(struct fleet *f, struct err *e)
 {
-    char path[2 * PATH_SIZE];
-    int rc = find_dataset(settings_text(f->o->settings, SET_DATASET_PATH), path, sizeof path, e);
+    struct buf path;
+    buf_init(&path, 2 * PATH_SIZE);
+    int rc = fleet_find_dataset(settings_text(f->o->settings, SET_DATASET_PATH), &path, e);
     if (!rc)
-        rc = dataset_open(&f->dataset, path, e);
+        rc = buf_check(&path, "DATASET_PATH", e);
     if (!rc)
-        log_info("Dataset '%s': %zu rows of %zu devices, %zu skipped; temp is °C", path,
+        rc = dataset_open(&f->dataset, buf_cstr(&path), e);
+    if (!rc)
+        log_info("Dataset '%s': %zu rows of %zu devices, %zu skipped; temp is °C", buf_cstr(&path),
                  dataset_rows(f->dataset), dataset_devices(f->dataset),
                  dataset_skipped(f->dataset));
+    buf_release(&path);
     return rc;
 }
 

@@ -71,6 +71,9 @@ struct fleet {
 int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e);
 void fleet_release(struct fleet *f); /* half-built is fine */
 
+/* find_dataset.c: appends the path of the telemetry that DATASET_PATH, "" included, stands for. */
+int fleet_find_dataset(const char *given, struct buf *path, struct err *e);
+
 /* device.c */
 int device_open(struct device *d, struct err *e); /* fleet, name, id, llm, log, job are set */
 void device_start(struct device *d);

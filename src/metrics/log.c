@@ -216,6 +216,9 @@ int metric_log_open(struct metric_log **out, const char *metrics_dir, const char
     r = write_loading(l, loading, e);
     if (r == 0)
         r = file_make_dirs(l->folder, e);
+    /* now, not at the first save, half an hour later: Docker makes mounted folders as root */
+    if (r == 0 && access(l->folder, W_OK | X_OK) < 0)
+        r = err_errno(e, errno, "cannot write in '%s' as user %u", l->folder, (unsigned)getuid());
     if (r == 0)
         r = name_free_file(l, e);
 done:
