@@ -2,9 +2,8 @@
 /* settings: one table (name, flag, type, range, default, help) from which flags, environment,
  * --help and --print-config are made.
  *
- * Owns: the table, its parsing and its precedence: flag, environment, default.
- * May include: base, codec.
- * Start reading: table.c. */
+ * Owns: the table, config files, its parsing and its precedence: flag, environment, config,
+ * default. May include: base, codec. Start reading: table.c. */
 #ifndef WATTLE_SETTINGS_SETTINGS_H
 #define WATTLE_SETTINGS_SETTINGS_H
 
@@ -27,7 +26,9 @@ enum setting_id {
     SET_LLM_SEED,               /* u64 (settings_int gives its bits) or empty text: a fresh one */
     SET_LLM_THREADS,            /* int 0..256, 0: what may be used */
     SET_LLM_STOP,               /* text, empty: none; at most 16, separated by newline */
-    SET_LLM_PROMPT_FILE,        /* path, empty: built in */
+    SET_LLM_PROMPT_FILE,        /* path, empty: built in; not together with the next two */
+    SET_LLM_PROMPT_SYSTEM,      /* text, empty: the built-in system text */
+    SET_LLM_PROMPT_USER,        /* text, empty: the built-in user text */
     SET_DEVICE_NAME,            /* text, edge-device */
     SET_DEVICE_ID,              /* text, 00:0f:00:70:91:0a */
     SET_MQTT_BROKER,            /* text, mqtt-broker; run: empty = private broker unless named */
@@ -48,14 +49,22 @@ enum setting_id {
     SET_METRICS_DIR,       /* path, metrics (device in a container: /app/metrics by environment) */
     SET_DATASET_PATH,      /* path, empty: data/telemetry-24h.csv or the installed one */
     SET_HEALTH_FILE,       /* path, empty: none is written; what `wattle health` reads */
-    SET_POWER_PROFILE,  /* name of a board, empty: none; POWER_IDLE_W and POWER_MAX_W go before */
-    SET_POWER_IDLE_W,   /* float 0..10000, 5 */
-    SET_POWER_MAX_W,    /* float 0..10000, 15 */
-    SET_LOG_LEVEL,      /* debug info warning error, info */
-    SET_INTERVAL,       /* TELEMETRY_INTERVAL, seconds between messages: "1-5" or "2.5",
-                           0.001..86400; --interval too */
-    SET_RATE,           /* TELEMETRY_RATE, messages a second and device, 0 (by interval) or
-                           0.00001..1000; --rate too; not together with SET_INTERVAL */
+    SET_POWER_PROFILE, /* name of a board, empty: none; POWER_IDLE_W and POWER_MAX_W go before */
+    SET_POWER_IDLE_W,  /* float 0..10000, 5 */
+    SET_POWER_MAX_W,   /* float 0..10000, 15 */
+    SET_LOG_LEVEL,     /* debug info warning error, info */
+    SET_INTERVAL,      /* TELEMETRY_INTERVAL, seconds between messages: "1-5" or "2.5",
+                          0.001..86400; --interval too */
+    SET_RATE,          /* TELEMETRY_RATE, messages a second and device, 0 (by interval) or
+                          0.00001..1000; --rate too; not together with SET_INTERVAL */
+    /* float or empty text: no such limit, settings_float is NAN then */
+    SET_ALARM_TEMP_MIN, /* °C, -1000..10000 */
+    SET_ALARM_TEMP_MAX,
+    SET_ALARM_HUMIDITY_MIN, /* %, -1000..1000 */
+    SET_ALARM_HUMIDITY_MAX,
+    SET_ALARM_CO_MAX, /* gas ratios, 0..1000000 */
+    SET_ALARM_SMOKE_MAX,
+    SET_ALARM_LPG_MAX,
     SET_HF_HOME,        /* path, empty: $XDG_CACHE_HOME/huggingface, ~/.cache/huggingface */
     SET_HF_HUB_CACHE,   /* path, empty: HF_HOME/hub */
     SET_HF_TOKEN,       /* text, empty, secret */
@@ -67,6 +76,8 @@ enum setting_id {
     SET_DASHBOARD_PORT,          /* int 0..65535, 8080; 0: a free one */
     SET_DASHBOARD_TOKEN,         /* text, empty, secret */
     SET_DASHBOARD_TOKEN_FILE,    /* path, empty */
+    SET_WATTLE_CONFIG,           /* file or folder, /etc/edge-device; --config; every command that
+                                    takes settings has it */
     SET_WATTLE_SYSROOT,          /* path, / */
     SET_WATTLE_ISA,              /* c avx2 neon, empty: best */
     SET_N
@@ -101,6 +112,9 @@ struct command_spec {
     /* Without MQTT_BROKER it has a broker of its own: --help and --print-config say that, not the
      * default. */
     bool private_broker;
+    /* It is many devices: what a config says of single ones is checked at once, and
+     * settings_of_device gives it. */
+    bool many_devices;
 };
 
 struct settings; /* immutable once parsed */
@@ -127,7 +141,8 @@ const char *settings_text(const struct settings *s, enum setting_id id); /* neve
 /* The value where it was given, else otherwise. */
 int64_t settings_int_or(const struct settings *s, enum setting_id id, int64_t otherwise);
 double settings_float_or(const struct settings *s, enum setting_id id, double otherwise);
-bool settings_given(const struct settings *s, enum setting_id id); /* by flag or environment */
+/* By flag, environment or config. */
+bool settings_given(const struct settings *s, enum setting_id id);
 const char *settings_env_name(enum setting_id id);
 
 bool settings_option_given(const struct settings *s, const char *name);
@@ -146,6 +161,15 @@ enum { SETTINGS_PASSWORD_MAX = 65536 };
 /* MQTT_PASSWORD, or the content of MQTT_PASSWORD_FILE without line ends at its end; "": neither is
  * given. out: of at least SETTINGS_PASSWORD_MAX. */
 int settings_mqtt_password(const struct settings *s, struct buf *out, struct err *e);
+
+/* What one device of many has: s itself, or s with what the config says of that name or id over it;
+ * both live as long as s. ERR_USAGE: the config names the device twice. One thread. */
+int settings_of_device(const struct settings **out, const struct settings *s, const char *name,
+                       const char *id, struct err *e);
+/* Whether a bool is true for all devices or, in the config, for any. */
+bool settings_any_device(const struct settings *s, enum setting_id id);
+/* A line in the log for each device of the config that settings_of_device was never asked for. */
+void settings_warn_of_absent_devices(const struct settings *s);
 
 /* Of n known names the one that name, which is none of them, was probably meant to be; NULL: none
  * is near. */

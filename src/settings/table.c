@@ -12,6 +12,11 @@
     {                                                    \
         .type = VALUE_FLOAT, .min = (low), .max = (high) \
     }
+/* NAN where it is empty. */
+#define LIMIT(low, high)                                                       \
+    {                                                                          \
+        .type = VALUE_FLOAT, .min = (low), .max = (high), .may_be_empty = true \
+    }
 #define TEXT(what, longest)                                        \
     {                                                              \
         .type = VALUE_TEXT, .kind = (what), .max_bytes = (longest) \
@@ -27,7 +32,8 @@ enum {
     ID_BYTES = 128,     /* our contract for DEVICE_ID and DEVICE_NAME */
     HOST_BYTES = 253,   /* RFC 1035 */
     TOKEN_BYTES = 4096, /* the hub's have 37 */
-    LONGEST_TOKENS = 1048576
+    LONGEST_TOKENS = 1048576,
+    PROMPT_BYTES = 65536
 };
 
 const struct setting settings_table[SET_N] = {
@@ -79,6 +85,13 @@ const struct setting settings_table[SET_N] = {
     [SET_LLM_PROMPT_FILE] = {"LLM_PROMPT_FILE", "llm-prompt-file", NULL, "FILE", "",
                              "prompt with {{device_id}}, {{telemetry}}, …; empty: built in",
                              MAYBE(TEXT_PATH, PATH_BYTES)},
+    [SET_LLM_PROMPT_SYSTEM] = {"LLM_PROMPT_SYSTEM", "llm-prompt-system", NULL, "TEXT", "",
+                               "the prompt's system text, with the same placeholders; empty: built "
+                               "in",
+                               MAYBE(TEXT_NAME, PROMPT_BYTES)},
+    [SET_LLM_PROMPT_USER] = {"LLM_PROMPT_USER", "llm-prompt-user", NULL, "TEXT", "",
+                             "the prompt's user text; empty: built in",
+                             MAYBE(TEXT_NAME, PROMPT_BYTES)},
     [SET_DEVICE_NAME] = {"DEVICE_NAME", "device-name", NULL, "NAME", "edge-device",
                          "name of the device: its metrics folder and client id",
                          TEXT(TEXT_NAME, ID_BYTES)},
@@ -175,6 +188,26 @@ const struct setting settings_table[SET_N] = {
                   "0",
                   "messages a second of each device; 0: by the interval",
                   {.type = VALUE_FLOAT, .min = 0, .max = 1000, .least = 0.00001}},
+    [SET_ALARM_TEMP_MIN] = {"ALARM_TEMP_MIN", "alarm-temp-min", NULL, "NUMBER", "",
+                            "alarm when the temperature is below this; empty: none",
+                            LIMIT(-1000, 10000)},
+    [SET_ALARM_TEMP_MAX] = {"ALARM_TEMP_MAX", "alarm-temp-max", NULL, "NUMBER", "",
+                            "alarm when the temperature is above this; empty: none",
+                            LIMIT(-1000, 10000)},
+    [SET_ALARM_HUMIDITY_MIN] = {"ALARM_HUMIDITY_MIN", "alarm-humidity-min", NULL, "NUMBER", "",
+                                "alarm when the humidity is below this; empty: none",
+                                LIMIT(-1000, 1000)},
+    [SET_ALARM_HUMIDITY_MAX] = {"ALARM_HUMIDITY_MAX", "alarm-humidity-max", NULL, "NUMBER", "",
+                                "alarm when the humidity is above this; empty: none",
+                                LIMIT(-1000, 1000)},
+    [SET_ALARM_CO_MAX] = {"ALARM_CO_MAX", "alarm-co-max", NULL, "NUMBER", "",
+                          "alarm when carbon monoxide is above this; empty: none",
+                          LIMIT(0, 1000000)},
+    [SET_ALARM_SMOKE_MAX] = {"ALARM_SMOKE_MAX", "alarm-smoke-max", NULL, "NUMBER", "",
+                             "alarm when smoke is above this; empty: none", LIMIT(0, 1000000)},
+    [SET_ALARM_LPG_MAX] = {"ALARM_LPG_MAX", "alarm-lpg-max", NULL, "NUMBER", "",
+                           "alarm when liquefied petroleum gas is above this; empty: none",
+                           LIMIT(0, 1000000)},
     [SET_HF_HOME] = {"HF_HOME", "hf-home", NULL, "FOLDER", "",
                      "Hugging Face cache; empty: ~/.cache/huggingface",
                      MAYBE(TEXT_PATH, PATH_BYTES)},
@@ -229,6 +262,9 @@ const struct setting settings_table[SET_N] = {
                               .secret = true}},
     [SET_DASHBOARD_TOKEN_FILE] = {"DASHBOARD_TOKEN_FILE", "dashboard-token-file", NULL, "FILE", "",
                                   "file that holds that token", MAYBE(TEXT_PATH, PATH_BYTES)},
+    [SET_WATTLE_CONFIG] = {"WATTLE_CONFIG", "wattle-config", "config", "FILE", "/etc/edge-device",
+                           "YAML file with settings, or a folder of such",
+                           TEXT(TEXT_PATH, PATH_BYTES)},
     [SET_WATTLE_SYSROOT] = {"WATTLE_SYSROOT", "wattle-sysroot", NULL, "FOLDER", "/",
                             "where sys/ and proc/ are looked for", TEXT(TEXT_PATH, PATH_BYTES)},
     [SET_WATTLE_ISA] = {"WATTLE_ISA",

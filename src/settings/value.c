@@ -3,6 +3,7 @@
  * units where none are allowed, nothing cut short. */
 #include "settings/value.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum { MAX_LINES = 16 }; /* stop texts of one request: <wattle.h> */
@@ -173,7 +174,9 @@ static const char *parse_seed(struct value *v, struct span s)
 
 static const char *parse_float(struct value *v, const struct value_rule *rule, struct span s)
 {
-    double x;
+    double x = NAN;
+    if (s.n == 0 && rule->may_be_empty)
+        return v->number = x, NULL;
     if (!num_parse_f64(s, &x))
         return "is no number";
     if (x < rule->min || x > rule->max || (x > 0 && x < rule->least))

@@ -34,7 +34,7 @@ struct value_rule {
     const char *choices; /* VALUE_CHOICE: the words in lower case, one blank between them */
     enum text_kind kind; /* VALUE_TEXT */
     size_t max_bytes;    /* VALUE_TEXT */
-    bool may_be_empty;   /* VALUE_TEXT, VALUE_CHOICE */
+    bool may_be_empty;   /* VALUE_TEXT, VALUE_CHOICE; VALUE_FLOAT: NAN then */
     bool secret;         /* never shown, in no message either */
 };
 
