@@ -115,7 +115,7 @@ static void generate(struct inference_shared *s, const struct job *j, struct out
     struct wattle_request r = s->request;
     buf_init(&system, PROMPT_MAX);
     buf_init(&user, PROMPT_MAX);
-    o->rc = prompt_render(s->prompt, &j->reading, j->device_id, &system, &user, &o->e);
+    o->rc = prompt_render(s->prompt, &j->reading, j->device_id, NULL, &system, &user, &o->e);
     if (o->rc)
         goto done;
     r.messages = messages;

@@ -22,6 +22,7 @@ static const char built_in_system[] =
 /* What differs comes last, and within it the device before the values. */
 static const char built_in_user[] =
     "Analyze this telemetry.\nDevice: {{device_id}}\nReading: {{telemetry}}";
+static const char built_in_alarms[] = "\nLimits exceeded: {{alarms}}";
 
 enum prompt_field {
     FIELD_TEXT,
@@ -35,6 +36,7 @@ enum prompt_field {
     FIELD_LIGHT,
     FIELD_MOTION,
     FIELD_TS,
+    FIELD_ALARMS,
     PROMPT_FIELDS,
 };
 
@@ -49,6 +51,7 @@ static const char *const field_names[PROMPT_FIELDS] = {
     [FIELD_LIGHT] = "light",
     [FIELD_MOTION] = "motion",
     [FIELD_TS] = "ts",
+    [FIELD_ALARMS] = "alarms",
 };
 
 struct piece {
@@ -57,7 +60,7 @@ struct piece {
 };
 
 struct prompt {
-    struct buf source; /* the file's bytes, or a copy of the built-in texts */
+    struct buf source; /* the file's bytes, or a copy of the texts */
     struct piece *pieces;
     size_t n_pieces, cap_pieces;
     size_t n_system; /* pieces [0, n_system) make the system text, the rest the user text */
@@ -100,15 +103,16 @@ static size_t find_pair(struct span s, size_t i, uint8_t c)
     return s.n;
 }
 
-static size_t line_of(const struct prompt *p, const uint8_t *at)
+static size_t line_of(const uint8_t *begin, const uint8_t *at)
 {
     size_t line = 1;
-    for (const uint8_t *c = (const uint8_t *)p->source.p; c < at; c++)
+    for (const uint8_t *c = begin; c < at; c++)
         line += *c == '\n';
     return line;
 }
 
-static int split(struct prompt *p, struct span s, struct err *e)
+/* begin: of the first line, where lines are counted from. */
+static int split(struct prompt *p, struct span s, const uint8_t *begin, struct err *e)
 {
     size_t at = 0;
     int rc;
@@ -118,7 +122,7 @@ static int split(struct prompt *p, struct span s, struct err *e)
             return rc;
         size_t close = find_pair(s, open + 2, '}');
         if (close == s.n)
-            return err_set(e, ERR_USAGE, "line %zu: '{{' without '}}'", line_of(p, s.p + open));
+            return err_set(e, ERR_USAGE, "line %zu: '{{' without '}}'", line_of(begin, s.p + open));
         struct span name = trim_blanks(span_sub(s, open + 2, close - open - 2));
         int field = FIELD_TEXT + 1;
         while (field < PROMPT_FIELDS && !span_is(name, field_names[field]))
@@ -126,8 +130,8 @@ static int split(struct prompt *p, struct span s, struct err *e)
         if (field == PROMPT_FIELDS)
             return err_set(e, ERR_USAGE,
                            "line %zu: unknown placeholder '{{%.*s}}', expected device_id, "
-                           "telemetry, temp, humidity, co, lpg, smoke, light, motion or ts",
-                           line_of(p, s.p + open), SPAN_FMT(name));
+                           "telemetry, temp, humidity, co, lpg, smoke, light, motion, ts or alarms",
+                           line_of(begin, s.p + open), SPAN_FMT(name));
         if ((rc = add_piece(p, (enum prompt_field)field, span_of(NULL, 0), e)))
             return rc;
         at = close + 2;
@@ -168,6 +172,7 @@ static bool find_rule(struct span s, size_t *at, size_t *n)
 static int split_file(struct prompt *p, struct err *e)
 {
     struct span s = buf_view(&p->source), system = {NULL, 0};
+    const uint8_t *begin = s.p;
     size_t at, n;
     int rc;
     if (!utf8_valid(s) || span_find(s, '\0'))
@@ -181,38 +186,78 @@ static int split_file(struct prompt *p, struct err *e)
     s = trim_lines(s);
     if (s.n == 0)
         return err_set(e, ERR_USAGE, "has no user text, expected at least one line");
-    if ((rc = split(p, system, e)))
+    if ((rc = split(p, system, begin, e)))
         return rc;
     p->n_system = p->n_pieces;
-    return split(p, s, e);
+    return split(p, s, begin, e);
+}
+
+/* The two texts one behind the other in source, each split for itself. */
+static int split_texts(struct prompt *p, const char *system, const char *user, bool alarms,
+                       struct err *e)
+{
+    buf_str(&p->source, system[0] ? system : built_in_system);
+    size_t n = p->source.n;
+    buf_str(&p->source, user[0] ? user : built_in_user);
+    if (!user[0] && alarms)
+        buf_str(&p->source, built_in_alarms);
+    int rc = buf_check(&p->source, "the prompt", e);
+    if (rc)
+        return rc;
+    struct span all = buf_view(&p->source);
+    struct span first = span_sub(all, 0, n), second = span_sub(all, n, all.n);
+    if (!utf8_valid(first) || !utf8_valid(second))
+        return err_set(e, ERR_USAGE, "LLM_PROMPT_%s: is not UTF-8 text",
+                       utf8_valid(first) ? "USER" : "SYSTEM");
+    if ((rc = split(p, trim_lines(first), first.p, e)))
+        return err_wrap(e, rc, "LLM_PROMPT_SYSTEM");
+    p->n_system = p->n_pieces;
+    second = trim_lines(second);
+    if (second.n == 0)
+        return err_set(e, ERR_USAGE, "LLM_PROMPT_USER: only empty lines, expected a text");
+    rc = split(p, second, span_sub(all, n, all.n).p, e);
+    return rc ? err_wrap(e, rc, "LLM_PROMPT_USER") : 0;
+}
+
+static struct prompt *prompt_new(struct err *e)
+{
+    struct prompt *p = calloc(1, sizeof *p);
+    if (!p)
+        err_set(e, ERR_NOMEM, "out of memory for the prompt");
+    else
+        buf_init(&p->source, 2 * PROMPT_FILE_MAX);
+    return p;
+}
+
+int prompt_open_texts(struct prompt **out, const char *system, const char *user, bool alarms,
+                      struct err *e)
+{
+    struct prompt *p = prompt_new(e);
+    if (!p)
+        return ERR_NOMEM;
+    int rc = split_texts(p, system, user, alarms, e);
+    if (rc)
+        prompt_close(&p);
+    else
+        *out = p;
+    return rc;
 }
 
 int prompt_open(struct prompt **out, const char *file, struct err *e)
 {
-    bool built_in = !file || !*file;
-    int rc;
-    struct prompt *p = calloc(1, sizeof *p);
+    if (!file || !*file)
+        return prompt_open_texts(out, "", "", false, e);
+    struct prompt *p = prompt_new(e);
     if (!p)
-        return err_set(e, ERR_NOMEM, "out of memory for the prompt");
-    buf_init(&p->source, PROMPT_FILE_MAX);
-    if (built_in) {
-        buf_str(&p->source, built_in_system);
-        buf_str(&p->source, "\n---\n");
-        buf_str(&p->source, built_in_user);
-        rc = buf_check(&p->source, "the prompt", e);
-    } else {
-        rc = file_read(file, &p->source, e);
-    }
+        return ERR_NOMEM;
+    p->source.max = PROMPT_FILE_MAX;
+    int rc = file_read(file, &p->source, e);
+    if (!rc && (rc = split_file(p, e)))
+        err_wrap(e, rc, "prompt file '%s'", file);
     if (rc)
-        goto done;
-    if ((rc = split_file(p, e))) {
-        err_wrap(e, rc, "prompt file '%s'", built_in ? "(built in)" : file);
-        goto done;
-    }
-    *out = p;
-    p = NULL;
-done:
-    prompt_close(&p);
+        prompt_close(&p);
+    else
+        *out = p;
     return rc;
 }
 
@@ -264,7 +309,7 @@ static void put_exact(struct buf *out, double v)
 }
 
 static void put_field(struct buf *out, enum prompt_field field, const struct reading *r,
-                      const char *device_id)
+                      const char *device_id, const struct alarm_limits *limits)
 {
     switch (field) {
     case FIELD_DEVICE_ID:
@@ -297,6 +342,12 @@ static void put_field(struct buf *out, enum prompt_field field, const struct rea
     case FIELD_TS:
         buf_str(out, r->ts);
         break;
+    case FIELD_ALARMS:
+        if (limits)
+            alarm_words(out, limits, r);
+        else
+            buf_str(out, "none");
+        break;
     case FIELD_TEXT:
     case PROMPT_FIELDS:
         break;
@@ -304,7 +355,8 @@ static void put_field(struct buf *out, enum prompt_field field, const struct rea
 }
 
 int prompt_render(const struct prompt *p, const struct reading *r, const char *device_id,
-                  struct buf *system, struct buf *user, struct err *e)
+                  const struct alarm_limits *limits, struct buf *system, struct buf *user,
+                  struct err *e)
 {
     int rc;
     buf_clear(system);
@@ -314,7 +366,7 @@ int prompt_render(const struct prompt *p, const struct reading *r, const char *d
         if (p->pieces[i].field == FIELD_TEXT)
             buf_span(out, p->pieces[i].text);
         else
-            put_field(out, p->pieces[i].field, r, device_id);
+            put_field(out, p->pieces[i].field, r, device_id, limits);
     }
     if ((rc = buf_check(system, "the system prompt", e)))
         return rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* telemetry: the dataset, what a device sends, and the prompt made of it.
  *
- * Owns: rows of the dataset CSV, telemetry payloads both ways, device ids, the prompt.
+ * Owns: rows of the dataset CSV, telemetry payloads both ways, device ids, alarms, the prompt.
  * May include: base, codec.
  * Start reading: this file, then dataset.c. */
 #ifndef WATTLE_TELEMETRY_TELEMETRY_H
@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "codec/codec.h"
+#include "telemetry/alarm.h"
 
 enum { DEVICE_ID_MAX = 128, DEVICE_NAME_MAX = 128 };
 
@@ -67,12 +68,18 @@ void fleet_device_id(const struct dataset *d, size_t number /* from 1 */,
 struct prompt; /* immutable once open */
 /* file NULL or empty: built in. A file is one text (UTF-8, at most 64 KiB); an optional first part
  * up to a line that is just "---" is the system text. Placeholders {{device_id}} {{telemetry}}
- * {{temp}} {{humidity}} {{co}} {{lpg}} {{smoke}}
- * {{light}} {{motion}} {{ts}}; another name is ERR_USAGE that names it and its line. */
+ * {{temp}} {{humidity}} {{co}} {{lpg}} {{smoke}} {{light}} {{motion}} {{ts}} {{alarms}}; another
+ * name is ERR_USAGE that names it and its line. */
 int prompt_open(struct prompt **out, const char *file, struct err *e);
+/* The same of two texts; an empty one is the built-in one, whose user text speaks of alarms only if
+ * they are watched. Errors begin with LLM_PROMPT_SYSTEM or LLM_PROMPT_USER. */
+int prompt_open_texts(struct prompt **out, const char *system, const char *user, bool alarms,
+                      struct err *e);
 void prompt_close(struct prompt **p);
-/* system may stay empty. Both are cleared first. */
+/* limits: what {{alarms}} speaks of, the words of alarm_words; NULL: "none". system may stay empty.
+ * Both are cleared first. */
 int prompt_render(const struct prompt *p, const struct reading *r, const char *device_id,
-                  struct buf *system, struct buf *user, struct err *e);
+                  const struct alarm_limits *limits, struct buf *system, struct buf *user,
+                  struct err *e);
 
 #endif

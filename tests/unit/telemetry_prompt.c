@@ -29,7 +29,7 @@ static struct texts render(const struct prompt *p, const struct reading *r, cons
     struct err e = {""};
     buf_init(&t.system, 1 << 20);
     buf_init(&t.user, 1 << 20);
-    if (prompt_render(p, r, id, &t.system, &t.user, &e))
+    if (prompt_render(p, r, id, NULL, &t.system, &t.user, &e))
         fail_msg("%s", e.text);
     return t;
 }
@@ -153,7 +153,7 @@ static void test_bounded(void **state)
     buf_init(&system, 1 << 16);
     buf_init(&user, 16);
     assert_int_equal(prompt_open(&p, "", &e), 0);
-    assert_int_equal(prompt_render(p, &sample, "x", &system, &user, &e), ERR_LIMIT);
+    assert_int_equal(prompt_render(p, &sample, "x", NULL, &system, &user, &e), ERR_LIMIT);
     prompt_close(&p);
     buf_release(&system);
     buf_release(&user);
