@@ -13,6 +13,11 @@ import * as telemetry from "./telemetry.js";
 
 const { state, on } = store;
 
+function energy_note() {
+  const sources = new Set(state.models.map((m) => m.energy_source).filter(Boolean));
+  return sources.size === 0 ? "" : sources.size > 1 || sources.has("mixed") ? "partly estimated" : sources.has("estimate") ? "estimated" : "measured";
+}
+
 const COUNTERS = [
   ["Devices online", () => {
     let online = 0;
@@ -22,7 +27,7 @@ const COUNTERS = [
   ["Telemetry", () => [count(state.counters.telemetry), state.rate === null ? "messages" : `${fixed(state.rate, state.rate < 10 ? 1 : 0)} a second`]],
   ["Analyses", () => [count(state.counters.analyses), ""]],
   ["Inferences", () => [count(state.counters.inferences), ""]],
-  ["Energy", () => [joules(store.energy_total()), "of all inferences"]],
+  ["Energy", () => [joules(store.energy_total()), energy_note()]],
   ["Anomalies", () => [count(state.counters.anomalies), ""], () => (state.counters.anomalies > 0 ? "warn" : null)],
   ["Errors", () => [count(state.counters.errors), ""], () => (state.counters.errors > 0 ? "bad" : null)],
   ["Dropped", () => [count(state.counters.dropped), ""], () => (state.counters.dropped > 0 ? "bad" : null)],

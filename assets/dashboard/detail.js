@@ -8,6 +8,7 @@ import { get } from "./live.js";
 import { Plot } from "./plot.js";
 import { now, on, state } from "./store.js";
 
+const VALUES = 50; // rows of the table of readings
 const REFRESH_MS = 1500; // of analyses and inferences, after an event says that there are new ones
 let view = null; // what is open: {id, track, plots, …}
 
@@ -39,19 +40,24 @@ function build(id) {
   v.range = el("fieldset", { class: "choice", id: "detail-range" }, el("legend", { class: "hidden-text" }, "Time range"));
   v.tiles = READINGS.map(([field, title, unit]) => {
     const plot = new Plot({
-      label: title + (unit ? ", " + unit : ""), small: true, stepped: unit === "", min: unit === "" ? 0 : undefined, max: unit === "" ? 1 : undefined,
+      label: title + (unit ? ", " + unit : ""), small: true, timeless: field === "light", stepped: unit === "", min: unit === "" ? 0 : undefined, max: unit === "" ? 1 : undefined,
       format: (y) => (unit === "" ? reading(field, Boolean(y)) : reading_with_unit(field, y)), empty: "No readings in this time range",
     });
     const value = el("b", { class: "tile-value num" }), bounds = el("span", { class: "muted num" });
-    return { field, unit, plot, value, bounds, element: el("section", { class: unit ? "tile" : "tile low", "aria-label": title }, el("div", { class: "tile-head" }, el("h3", null, title), value, bounds), plot.element) };
+    return { field, unit, plot, value, bounds, element: el("section", { class: unit ? "tile" : null, "aria-label": title }, el("div", { class: "tile-head" }, el("h3", null, title), value, bounds), plot.element) };
   });
+  const measured = v.tiles.filter((t) => t.unit).map((t) => t.element), detected = v.tiles.filter((t) => !t.unit).map((t) => t.element);
+  v.rows = el("tbody");
+  v.values = el("details", { class: "plot-values", toggle: () => draw_values(v) }, el("summary", null, "Values as a table"),
+    el("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Values of the readings" },
+      el("table", null, el("thead", null, el("tr", null, el("th", { scope: "col" }, "Time"), ...READINGS.map(([, title, unit]) => el("th", { scope: "col", class: "num" }, title + (unit ? ", " + unit : ""))))), v.rows)));
   v.analyses = el("ul", { class: "feed tall", tabindex: "0", "aria-labelledby": "detail-analyses" });
   v.anomalies = el("ul", { class: "feed tall", tabindex: "0", "aria-labelledby": "detail-anomalies" });
   v.inferences = el("tbody");
   v.no_inference = el("p", { class: "empty muted" }, "No inference yet.");
   v.element = el("div", { class: "detail" },
     el("div", { class: "detail-head" }, el("a", { href: "#/", class: "back" }, "← All devices"), el("div", { class: "detail-title" }, v.title, v.alarm), v.facts),
-    el("section", { class: "panel", "aria-labelledby": "detail-readings" }, el("div", { class: "panel-head" }, el("h2", { id: "detail-readings" }, "Readings"), v.range), el("div", { class: "tiles" }, ...v.tiles.map((t) => t.element))),
+    el("section", { class: "panel", "aria-labelledby": "detail-readings" }, el("div", { class: "panel-head" }, el("h2", { id: "detail-readings" }, "Readings"), v.range), el("div", { class: "tiles" }, ...measured, el("div", { class: "tile pair" }, ...detected)), v.values),
     el("div", { class: "halves" },
       el("section", { class: "panel", "aria-labelledby": "detail-analyses" }, el("div", { class: "panel-head" }, el("h2", { id: "detail-analyses" }, "Analyses")), v.analyses),
       el("section", { class: "panel", "aria-labelledby": "detail-anomalies" }, el("div", { class: "panel-head" }, el("h2", { id: "detail-anomalies" }, "Anomalies")), v.anomalies)),
@@ -104,6 +110,21 @@ function draw() {
     }
     t.plot.show([{ key: t.field, name: d?.name || v.id, colour: 0, points }], from, to);
   }
+}
+
+// The newest readings of the time range, beside the charts that show them all.
+function draw_values(v) {
+  if (!v.values.open) return;
+  const at = new Map();
+  for (const [field] of READINGS) {
+    for (const p of v.track.points.get(field).slice(-VALUES)) {
+      if (!at.has(p.x)) at.set(p.x, {});
+      at.get(p.x)[field] = p.y;
+    }
+  }
+  const times = [...at.keys()].sort((a, b) => b - a).slice(0, VALUES);
+  v.rows.replaceChildren(...times.map((x) => el("tr", null, el("td", { title: utc(x) }, clock(x)),
+    ...READINGS.map(([field, , unit]) => el("td", { class: "num" }, reading(field, unit === "" && at.get(x)[field] !== undefined ? Boolean(at.get(x)[field]) : at.get(x)[field]))))));
 }
 
 function draw_lists(v, full) {
@@ -181,4 +202,5 @@ export function beat() {
   if (view.track.stale()) load_track(view);
   if (view.wanted && performance.now() - view.loaded_at > REFRESH_MS && !view.analyses.contains(document.activeElement?.closest?.("a"))) load_lists(view);
   paint("detail", draw);
+  if (!view.values.contains(document.activeElement)) draw_values(view);
 }

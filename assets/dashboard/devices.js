@@ -52,7 +52,7 @@ function make_row() {
   });
   const dot = el("span", { class: "dot", "aria-hidden": "true" }), status = el("span");
   const alarm = el("b", { class: "tag bad" }, "alarm");
-  const cells = COLUMNS.map((c) => el("td", { class: c.num ? "num" : null, role: "cell", "data-label": c.title + (c.unit ? ", " + c.unit : "") }));
+  const cells = COLUMNS.map((c) => el("td", { class: c.num ? "num" : null, role: "cell", "data-label": c.title, "data-unit": c.unit || null }));
   cells[0] = el("th", { scope: "row", role: "rowheader", class: "device-cell" }, link, id);
   cells[1].append(el("span", { class: "status" }, dot, status), alarm);
   const tr = el("tr", { role: "row" }, el("td", { role: "cell", class: "chart-cell", "data-label": "In the chart" }, box), ...cells);
@@ -66,6 +66,7 @@ function fill(row, d) {
   }
   const name = d.name || d.id, on_chart = charted(d.id);
   text(row.link, name);
+  attribute(row.tr.cells[1], "title", name.length > 28 || d.id.length > 36 ? name + "\n" + d.id : null);
   text(row.id, d.name ? d.id : "");
   row.box.checked = on_chart;
   row.box.disabled = !on_chart && row.full;

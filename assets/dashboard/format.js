@@ -12,12 +12,6 @@ export const fixed = (v, digits) => (known(v) ? grouped(digits).format(v) : NONE
 export const count = (v) => fixed(v, 0);
 const unit = (v, digits, name) => (known(v) ? fixed(v, digits) + "\u00a0" + name : NONE);
 
-// Three or so digits, whatever the size.
-export function short(v) {
-  if (!known(v)) return NONE;
-  const size = Math.abs(v);
-  return fixed(v, size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : 4);
-}
 export const duration_ms = (v) => (known(v) && v >= 10000 ? unit(v / 1000, 1, "s") : unit(v, known(v) && v < 100 ? 1 : 0, "ms"));
 export const megabytes = (v) => unit(v, known(v) && v < 100 ? 1 : 0, "MB");
 export const percent = (v) => unit(v, 1, "%");

@@ -23,7 +23,8 @@ const range_name = () => RANGES.find((r) => r[0] === chosen_range())[2];
 const label = () => `${current()[3]}, by model, ${range_name()}`;
 
 const ROWS = [
-  ["Inference time", (m) => duration_ms(m.time_ms?.avg), (m) => `p50 ${duration_ms(m.time_ms?.p50)}, p95 ${duration_ms(m.time_ms?.p95)}`],
+  ["Inference time", (m) => duration_ms(m.time_ms?.avg), () => "mean"],
+  ["Median, 95th percentile", (m) => `${duration_ms(m.time_ms?.p50)}, ${duration_ms(m.time_ms?.p95)}`, null],
   ["Speed", (m) => (m.tokens_per_second === null || m.tokens_per_second === undefined ? NONE : fixed(m.tokens_per_second, 1) + "\u00a0tokens/s"), null],
   ["Memory", (m) => megabytes(m.memory_mb), null],
   ["CPU", (m) => percent(m.cpu_percent), null],

@@ -2,7 +2,7 @@
 // One line chart over time, by Chart.js, with what a canvas lacks: a text that says what it shows, and the values as a table.
 /* global Chart */
 import { el, paint, text } from "./dom.js";
-import { clock, known, short, utc } from "./format.js";
+import { clock, fixed, known, utc } from "./format.js";
 
 const COLOURS = 6;
 const TABLE_ROWS = 40;
@@ -41,8 +41,15 @@ function time_label(value, step) {
   return pad(d.getHours()) + ":" + pad(d.getMinutes()) + (step < 60 ? ":" + pad(d.getSeconds()) : "");
 }
 
+// As many decimals as the step between two ticks needs.
+function value_label(value, index, ticks) {
+  const step = ticks.length > 1 ? Math.abs(ticks[1].value - ticks[0].value) : 1;
+  return fixed(value, Math.min(6, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))));
+}
+
 export class Plot {
-  // options: {label, format(value) → text with unit, legend: bool, stepped: bool, small: bool, min, max, empty}
+  // options: {label, format(value) → text with unit, legend: bool, stepped: bool, small: bool (the table is elsewhere), timeless: bool (the
+  // time axis is that of the chart below), min, max, empty: what is said where there is nothing}
   constructor(options) {
     this.options = options;
     this.series = []; // {name, colour, points: [{x, y}]}
@@ -54,7 +61,7 @@ export class Plot {
     this.table = el("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": options.label + ", values" });
     this.more = el("details", { class: "plot-values", toggle: () => this.fill_table() }, el("summary", null, "Values as a table"), this.table);
     this.element = el("figure", { class: options.small ? "plot small" : "plot" },
-      el("div", { class: "plot-canvas" }, this.canvas, this.none), this.legend, this.more);
+      el("div", { class: "plot-canvas" }, this.canvas, this.none), this.legend, options.small ? null : this.more);
     this.chart = null;
     this.described = 0;
     plots.add(this);
@@ -92,13 +99,13 @@ export class Plot {
         scales: {
           x: {
             type: "linear", afterBuildTicks: time_ticks, grid: { color: colours.grid, drawBorder: false, tickLength: 4 },
-            ticks: { color: colours.muted, maxRotation: 0, autoSkip: false, font: { size: 11 }, callback: function (v) { return time_label(v, this.wattle_step); } },
+            ticks: { display: !this.options.timeless, color: colours.muted, maxRotation: 0, autoSkip: false, font: { size: 11 }, callback: function (v) { return time_label(v, this.wattle_step); } },
           },
           y: {
             min, max, grace: "8%", grid: { color: colours.grid, drawBorder: false, tickLength: 0 },
             ticks: {
               color: colours.muted, maxTicksLimit: this.options.small ? 4 : 6, padding: 6, font: { size: 11 },
-              callback: stepped ? (v) => (v === 1 ? "yes" : v === 0 ? "no" : "") : (v) => short(v),
+              callback: stepped ? (v) => (v === 1 ? "yes" : v === 0 ? "no" : "") : value_label,
             },
           },
         },
