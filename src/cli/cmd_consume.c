@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 #include "cli/groups.h"
+#include "fleet/fleet.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
 #include "telemetry/telemetry.h"
@@ -24,6 +25,7 @@ enum {
 
 struct consumer {
     const struct settings *settings;
+    const char *prefix; /* of our topics */
     struct loop *loop;
     struct mqtt *mqtt;
     struct timer *duration, *flush;
@@ -40,22 +42,20 @@ struct consumer {
 
 /* ---- one message ---- */
 
-static bool has_prefix(const char *topic, const char *prefix)
-{
-    return strncmp(topic, prefix, strlen(prefix)) == 0;
-}
-
 /* What is promised for a topic of ours; others may hold anything. */
-static int check(const char *topic, struct span payload, struct err *e)
+static int check(const char *prefix, const char *topic, struct span payload, struct err *e)
 {
-    static const char *const objects[] = {"iot/analysis/", "iot/metrics/", "iot/anomaly/"};
+    static const char *const objects[] = {"analysis", "metrics", "anomaly"};
     struct json *doc = NULL;
-    if (has_prefix(topic, "iot/telemetry/")) {
+    struct topic_parts parts;
+    if (!topic_split(&parts, topic, prefix))
+        return 0;
+    if (span_is(parts.kind, "telemetry")) {
         struct telemetry_message m;
         return telemetry_parse(&m, payload, e);
     }
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
-        if (!has_prefix(topic, objects[i]))
+        if (!span_is(parts.kind, objects[i]))
             continue;
         int rc = json_parse(&doc, payload, PAYLOAD_MAX, "payload", e);
         enum json_type type = json_type_of(doc);
@@ -183,7 +183,7 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     uint64_t now = clock_utc_us();
     if (c->stopping)
         return;
-    bool bad = check(topic, payload, &why) != 0;
+    bool bad = check(c->prefix, topic, payload, &why) != 0;
     c->messages++;
     c->bad += bad;
     buf_clear(&c->line);
@@ -242,7 +242,7 @@ static int connect_client(struct consumer *c, struct err *e)
 {
     const struct settings *s = c->settings;
     const char *filter = settings_option_text(s, "topic");
-    char id[64];
+    char id[64], all[TOPIC_SIZE];
     snprintf(id, sizeof id, "wattle-consume-%016llx", (unsigned long long)rng_entropy());
     struct mqtt_options o = {
         .host = settings_text(s, SET_MQTT_BROKER),
@@ -261,15 +261,21 @@ static int connect_client(struct consumer *c, struct err *e)
         .ctx = c,
     };
     int rc = mqtt_open(&c->mqtt, c->loop, &o, e);
-    return rc ? rc : mqtt_subscribe(c->mqtt, filter, e);
+    topic_write(all, c->prefix, "#", "", "");
+    return rc ? rc : mqtt_subscribe(c->mqtt, filter ? filter : all, e);
 }
 
 static int prepare(struct consumer *c, struct err *e)
 {
     const char *store = settings_option_text(c->settings, "store");
-    int rc = settings_mqtt_password(c->settings, &c->password, e);
+    c->prefix = settings_text(c->settings, SET_MQTT_TOPIC_PREFIX);
+    int rc = topic_prefix_check(c->prefix, e);
+    if (!rc)
+        rc = settings_mqtt_password(c->settings, &c->password, e);
     if (!rc && store)
         rc = store_open(&c->store, store, e);
+    if (!rc && store)
+        rc = store_use_prefix(c->store, c->prefix, e);
     if (!rc)
         rc = loop_open(&c->loop, e);
     if (!rc)
@@ -331,8 +337,7 @@ static const struct option options[] = {
     {.name = "topic",
      .type = OPTION_TEXT,
      .value = "FILTER",
-     .fallback = "iot/#",
-     .help = "what to subscribe to"},
+     .help = "what to subscribe to (default: MQTT_TOPIC_PREFIX/#)"},
     {.name = "json", .type = OPTION_FLAG, .help = "one JSON object a line"},
     {.name = "count",
      .type = OPTION_INT,

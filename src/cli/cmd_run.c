@@ -21,6 +21,7 @@ enum {
 };
 
 struct view {
+    const char *prefix; /* of topics */
     bool terminal;
     double next_plain_s; /* when the next plain line is due */
     char broker[320];
@@ -102,8 +103,8 @@ static void on_start(void *ctx, const char *broker, bool is_private)
     const char *port = strrchr(broker, ':');
     fprintf(stderr,
             "Broker: %s (private, ends with this run)\n"
-            "Beside it: mosquitto_sub -h 127.0.0.1 -p %s -t 'iot/#' -v\n",
-            broker, port ? port + 1 : "");
+            "Beside it: mosquitto_sub -h 127.0.0.1 -p %s -t '%s/#' -v\n",
+            broker, port ? port + 1 : "", v->prefix);
 }
 
 /* ---- the result ---- */
@@ -231,7 +232,9 @@ static int print_json(const struct fleet_result *r, const struct view *v, struct
 
 static int run_fleet(const struct settings *s, struct fleet_options *o, struct err *e)
 {
-    struct view v = {.terminal = isatty(STDERR_FILENO), .next_plain_s = PLAIN_EVERY_S};
+    struct view v = {.prefix = settings_text(s, SET_MQTT_TOPIC_PREFIX),
+                     .terminal = isatty(STDERR_FILENO),
+                     .next_plain_s = PLAIN_EVERY_S};
     struct fleet_result r = {.n_devices = 0};
     if (v.terminal)
         log_set_sink(write_log_over, NULL, level_of(settings_text(s, SET_LOG_LEVEL)));

@@ -8,7 +8,8 @@
 /* A connection to a broker. */
 #define MQTT_SETTINGS                                                                             \
     SET_MQTT_BROKER, SET_MQTT_PORT, SET_MQTT_USERNAME, SET_MQTT_PASSWORD, SET_MQTT_PASSWORD_FILE, \
-        SET_MQTT_CA_FILE, SET_MQTT_CERT_FILE, SET_MQTT_KEY_FILE
+        SET_MQTT_CA_FILE, SET_MQTT_CERT_FILE, SET_MQTT_KEY_FILE, SET_MQTT_TLS,                    \
+        SET_MQTT_VERSION, SET_MQTT_KEEPALIVE, SET_MQTT_TOPIC_PREFIX
 
 /* How a telemetry message is analysed. */
 #define INFERENCE_SETTINGS                                                                         \

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 enum {
-    TOPIC_SIZE = 64 + DEVICE_ID_MAX,
     TELEMETRY_MAX = 4096,
     BURST_MAX = 1000, /* messages in one turn of the loop, when the loop was held up */
 };
@@ -22,7 +21,7 @@ static void publish(struct device *d, const char *kind, const char *suffix, stru
 {
     char topic[TOPIC_SIZE];
     struct err e;
-    snprintf(topic, sizeof topic, "iot/%s/%s%s", kind, d->id, suffix);
+    topic_write(topic, d->fleet->prefix, kind, d->id, suffix);
     if (mqtt_publish(d->mqtt, topic, payload, retain, &e))
         log_error("%s: %s", d->name, e.text);
     else
@@ -33,7 +32,7 @@ static void publish(struct device *d, const char *kind, const char *suffix, stru
 static void publish_buf(struct device *d, const char *kind, const char *suffix, const struct buf *b)
 {
     if (b->failed)
-        log_error("%s: iot/%s/%s%s: no memory for the message", d->name, kind, d->id, suffix);
+        log_error("%s: %s%s: no memory for the message", d->name, kind, suffix);
     else
         publish(d, kind, suffix, buf_view(b), false);
 }
@@ -164,7 +163,7 @@ static int open_client(struct device *d, struct err *e)
     const struct settings *s = f->o->settings;
     char client_id[DEVICE_NAME_MAX + DEVICE_ID_MAX + 2], will[TOPIC_SIZE];
     make_client_id(d, client_id, sizeof client_id);
-    snprintf(will, sizeof will, "iot/status/%s", d->id);
+    topic_write(will, f->prefix, "status", d->id, "");
     struct mqtt_options o = {
         .host = f->host,
         .port = f->port,

@@ -227,6 +227,9 @@ int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e)
 {
     const struct settings *s = o->settings;
     *f = (struct fleet){.o = o, .n = o->n_devices};
+    f->prefix = settings_text(s, SET_MQTT_TOPIC_PREFIX);
+    if (topic_prefix_check(f->prefix, e))
+        return ERR_USAGE;
     settings_interval(s, &f->interval_min_s, &f->interval_max_s);
     f->rate = settings_float(s, SET_RATE);
     f->interval = (uint64_t)settings_int(s, SET_LLM_INFERENCE_INTERVAL);
@@ -251,6 +254,8 @@ int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e)
         rc = open_model(f, e);
     if (!rc && o->store)
         rc = store_open(&f->store, o->store, e);
+    if (!rc && o->store)
+        rc = store_use_prefix(f->store, f->prefix, e);
     if (!rc)
         rc = make_devices(f, llm, e);
     if (!rc)

@@ -34,6 +34,7 @@ struct fleet {
     struct broker *broker; /* the private one, or NULL */
     const char *host;
     int port;
+    const char *prefix; /* MQTT_TOPIC_PREFIX */
     struct buf password;
     struct dataset *dataset;
     struct store *store;

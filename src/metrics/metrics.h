@@ -126,6 +126,9 @@ int metric_file_read_values(struct metric_summary *out, struct metric_values *ti
 struct store;
 /* Makes the file or goes on with one of ours; another program's database is refused. */
 int store_open(struct store **out, const char *path, struct err *e);
+/* The views are from now on those of topics that begin with prefix (MQTT_TOPIC_PREFIX) instead of
+ * "iot"; the file keeps that. */
+int store_use_prefix(struct store *s, const char *prefix, struct err *e);
 int store_add(struct store *s, uint64_t utc_us, const char *topic, struct span payload,
               struct err *e);
 /* Commits what has been added (adds are grouped; a crash loses at most the last second or 1,000

@@ -36,15 +36,15 @@ struct store {
     int commit_code;
 };
 
-/* Views on messages: the topic they take and the paths in its payload, each a column named as its
- * last part. */
+/* Views on messages: the kind of topic they take and the paths in its payload, each a column named
+ * as its last part. */
 struct view {
-    const char *name, *topic;
+    const char *name, *kind;
     const char *paths[40];
 };
 static const struct view views[] = {
     {"metrics",
-     "iot/metrics",
+     "metrics",
      {"timestamp",
       "device_id",
       "model_name",
@@ -80,13 +80,23 @@ static const struct view views[] = {
       "frequency_mhz",
       "temperature_c"}},
     {"telemetry",
-     "iot/telemetry",
+     "telemetry",
      {"device_id", "ts", "seq", "data.co", "data.humidity", "data.light", "data.lpg", "data.motion",
       "data.smoke", "data.temp"}},
-    {"analyses", "iot/analysis", {"device_id", "timestamp", "analysis"}},
+    {"analyses", "analysis", {"device_id", "timestamp", "analysis"}},
 };
 
-static void write_view(struct buf *sql, const struct view *v)
+/* With the quotes that SQL wants doubled. */
+static void write_quoted(struct buf *sql, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\'')
+            buf_char(sql, '\'');
+        buf_char(sql, *text);
+    }
+}
+
+static void write_view(struct buf *sql, const struct view *v, const char *prefix)
 {
     buf_printf(sql, "CREATE VIEW %s AS SELECT id, utc_us", v->name);
     for (size_t i = 0; v->paths[i]; i++) {
@@ -96,10 +106,16 @@ static void write_view(struct buf *sql, const struct view *v)
     }
     /* '0' is the character behind '/': a range that the index serves. A summary's topic has one
      * level more. JSON functions raise an error for a BLOB, so the type is asked first. */
+    buf_str(sql, " FROM messages WHERE topic >= '");
+    write_quoted(sql, prefix);
+    buf_printf(sql, "/%s/' AND topic < '", v->kind);
+    write_quoted(sql, prefix);
+    buf_printf(sql, "/%s0' AND instr(substr(topic, length('", v->kind);
+    write_quoted(sql, prefix);
     buf_printf(sql,
-               " FROM messages WHERE topic >= '%s/' AND topic < '%s0' AND topic NOT LIKE '%s/%%/%%'"
+               "/%s/') + 1), '/') = 0"
                " AND CASE typeof(payload) WHEN 'text' THEN json_valid(payload) ELSE 0 END;",
-               v->topic, v->topic, v->topic);
+               v->kind);
 }
 
 static void write_schema(struct buf *sql)
@@ -108,7 +124,7 @@ static void write_schema(struct buf *sql)
                  "topic TEXT NOT NULL, payload NOT NULL);"
                  "CREATE INDEX messages_topic ON messages(topic);");
     for (size_t i = 0; i < sizeof views / sizeof *views; i++)
-        write_view(sql, &views[i]);
+        write_view(sql, &views[i], "iot");
     buf_printf(sql, "PRAGMA application_id = %d;", APPLICATION_ID);
 }
 
@@ -273,6 +289,29 @@ int store_open(struct store **out, const char *path, struct err *e)
         *out = s;
     else
         store_close(&s);
+    return r;
+}
+
+int store_use_prefix(struct store *s, const char *prefix, struct err *e)
+{
+    struct buf sql;
+    buf_init(&sql, 256 << 10);
+    buf_str(&sql, "BEGIN IMMEDIATE;");
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+        buf_printf(&sql, "DROP VIEW IF EXISTS %s;", views[i].name);
+        write_view(&sql, &views[i], prefix);
+    }
+    buf_str(&sql, "COMMIT;");
+    pthread_mutex_lock(&s->lock);
+    int r = commit(s, e);
+    if (r == 0)
+        r = buf_check(&sql, "the store's views", e);
+    if (r == 0)
+        r = execute(s, buf_cstr(&sql), e);
+    if (r < 0 && !sqlite3_get_autocommit(s->db))
+        execute(s, "ROLLBACK", NULL);
+    pthread_mutex_unlock(&s->lock);
+    buf_release(&sql);
     return r;
 }
 
