@@ -90,6 +90,14 @@ void alarm_take(struct alarm_state *s, const struct alarm_limits *l, const struc
 
 /* ---- words ---- */
 
+/* As people write it: 60, not 60.0. */
+static void format(double v, char out[NUM_F64_SIZE])
+{
+    size_t n = num_format_f64(v, out);
+    if (str_ends_with(out, ".0"))
+        out[n - 2] = '\0';
+}
+
 static void put_value(struct buf *out, const char *name, double value, const char *relation,
                       double limit)
 {
@@ -99,8 +107,8 @@ static void put_value(struct buf *out, const char *name, double value, const cha
     double rounded = round(value * scale) / scale;
     /* Never so that it is no longer beyond its limit. */
     bool same_side = (rounded > limit) == (value > limit) && (rounded < limit) == (value < limit);
-    num_format_f64(isfinite(rounded) && same_side ? rounded : value, text);
-    num_format_f64(limit, bound);
+    format(isfinite(rounded) && same_side ? rounded : value, text);
+    format(limit, bound);
     buf_printf(out, "%s%s %s %s %s", out->n ? ", " : "", name, text, relation, bound);
 }
 
