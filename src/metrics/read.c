@@ -5,13 +5,14 @@
  * for those that are not. The file is walked, not loaded: only one record is a tree at a time. */
 #include "metrics/metrics.h"
 
+#include "metrics/fields.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
     SUMMARY_MAX = 1 << 20,
-    RECORD_MAX = 64 << 10,
     SERIES = 6,
 };
 
@@ -42,64 +43,6 @@ struct details {
     double prompt_tokens, completion_tokens; /* NAN until a record has it */
     char energy_source[16];
 };
-
-/* ---- small readers: a value of the wrong type is named, null and absent are "not known" ---- */
-
-static int wrong_type(const char *what, const char *key, const struct json *v, const char *expected,
-                      struct err *e)
-{
-    return err_set(e, ERR_FORMAT, "%s: %s: %s, expected %s", what, key,
-                   json_type_name(json_type_of(v)), expected);
-}
-
-static int read_number(double *out, const struct json *object, const char *what, const char *key,
-                       struct err *e)
-{
-    const struct json *v = json_get(object, key);
-    if (json_type_of(v) == JSON_NULL)
-        return 0;
-    if (!json_is_number(v))
-        return wrong_type(what, key, v, "a number", e);
-    *out = json_number(v);
-    return 0;
-}
-
-static int read_count(uint64_t *out, const struct json *object, const char *what, const char *key,
-                      struct err *e)
-{
-    const struct json *v = json_get(object, key);
-    if (json_type_of(v) == JSON_NULL)
-        return 0;
-    if (json_type_of(v) != JSON_INT)
-        return wrong_type(what, key, v, "an integer", e);
-    if (json_int(v) < 0)
-        return err_set(e, ERR_RANGE, "%s: %s: %lld, expected 0 or more", what, key,
-                       (long long)json_int(v));
-    *out = (uint64_t)json_int(v);
-    return 0;
-}
-
-static void copy_text(char *out, size_t size, struct span s)
-{
-    size_t n = s.n < size - 1 ? s.n : size - 1;
-    if (n < s.n)
-        n -= utf8_incomplete_tail(span_sub(s, 0, n));
-    if (n > 0)
-        memcpy(out, s.p, n);
-    out[n] = '\0';
-}
-
-static int read_text(char *out, size_t size, const struct json *object, const char *what,
-                     const char *key, struct err *e)
-{
-    const struct json *v = json_get(object, key);
-    if (json_type_of(v) == JSON_NULL)
-        return 0;
-    if (json_type_of(v) != JSON_STRING)
-        return wrong_type(what, key, v, "a string", e);
-    copy_text(out, size, json_string(v));
-    return 0;
-}
 
 /* ---- values ---- */
 
@@ -133,7 +76,7 @@ static int add_tokens(double *sum, const struct json *record, const char *what, 
                       struct err *e)
 {
     double tokens = NAN;
-    int r = read_number(&tokens, record, what, key, e);
+    int r = field_number(&tokens, record, what, key, e);
     if (r == 0 && !isnan(tokens))
         *sum = isnan(*sum) ? tokens : *sum + tokens;
     return r;
@@ -148,7 +91,7 @@ static int read_record(struct details *d, struct metric_values *time_ms, const s
     int r = 0;
     for (size_t i = 0; r == 0 && i < SERIES; i++) {
         double v = NAN;
-        r = read_number(&v, record, what, series_fields[i].detail_key, e);
+        r = field_number(&v, record, what, series_fields[i].detail_key, e);
         if (r < 0 || isnan(v))
             continue;
         r = values_add(&d->series[i], v, METRIC_FILE_RECORDS_MAX, e);
@@ -161,7 +104,7 @@ static int read_record(struct details *d, struct metric_values *time_ms, const s
         r = add_tokens(&d->completion_tokens, record, what, "completion_tokens", e);
     char source[16] = "";
     if (r == 0)
-        r = read_text(source, sizeof source, record, what, "energy_source", e);
+        r = field_text(source, sizeof source, record, what, "energy_source", e);
     if (r == 0 && source[0] && strcmp(source, d->energy_source) != 0)
         snprintf(d->energy_source, sizeof d->energy_source, "%s",
                  d->energy_source[0] ? "mixed" : source);
@@ -185,7 +128,7 @@ static int read_details(struct details *d, struct metric_values *time_ms, struct
         if (d->n == METRIC_FILE_RECORDS_MAX)
             return err_set(e, ERR_LIMIT, "%s: more than %d records", what, METRIC_FILE_RECORDS_MAX);
         snprintf(record_what, sizeof record_what, "%s[%llu]", what, (unsigned long long)d->n);
-        r = json_parse(&record, value, RECORD_MAX, record_what, e);
+        r = json_parse(&record, value, METRIC_RECORD_MAX, record_what, e);
         if (r < 0)
             return r;
         r = read_record(d, time_ms, record, record_what, e);
@@ -233,12 +176,12 @@ static int read_stats(struct metric_stats *s, const struct json *summary, const 
         return 0;
     snprintf(what, sizeof what, "%s: summary", file);
     if (json_type_of(block) != JSON_OBJECT)
-        return wrong_type(what, key, block, "an object", e);
+        return field_wrong_type(what, key, block, "an object", e);
     snprintf(what, sizeof what, "%s: summary: %s", file, key);
     int r = 0;
     for (size_t i = 0; r == 0 && i < sizeof fields / sizeof *fields; i++)
-        r = read_number((double *)(void *)((char *)s + fields[i].offset), block, what,
-                        fields[i].key, e);
+        r = field_number((double *)(void *)((char *)s + fields[i].offset), block, what,
+                         fields[i].key, e);
     return r;
 }
 
@@ -250,27 +193,28 @@ static int read_summary(struct metric_summary *s, const struct json *summary, co
     if (json_type_of(summary) != JSON_OBJECT)
         return err_set(e, ERR_FORMAT, "%s: %s, expected an object", what,
                        json_type_name(json_type_of(summary)));
-    int r = read_text(s->device_id, sizeof s->device_id, summary, what, "device_id", e);
+    int r = field_text(s->device_id, sizeof s->device_id, summary, what, "device_id", e);
     if (r == 0)
-        r = read_text(s->model_name, sizeof s->model_name, summary, what, "model_name", e);
+        r = field_text(s->model_name, sizeof s->model_name, summary, what, "model_name", e);
     if (r == 0)
-        r = read_count(&s->total_inferences, summary, what, "total_inferences", e);
+        r = field_count(&s->total_inferences, summary, what, "total_inferences", e);
     if (r == 0)
-        r = read_count(&s->errors, summary, what, "errors", e);
+        r = field_count(&s->errors, summary, what, "errors", e);
     for (size_t i = 0; r == 0 && i < SERIES; i++)
         r = read_stats(stats_at(s, i), summary, file, series_fields[i].summary_key, e);
     if (r == 0)
-        r = read_number(&s->joules_per_token, summary, what, "joules_per_token", e);
+        r = field_number(&s->joules_per_token, summary, what, "joules_per_token", e);
     if (r == 0)
-        r = read_text(s->energy_source, sizeof s->energy_source, summary, what, "energy_source", e);
+        r = field_text(s->energy_source, sizeof s->energy_source, summary, what, "energy_source",
+                       e);
     const struct json *tokens = json_get(summary, "tokens");
     if (r < 0 || json_type_of(tokens) == JSON_NULL)
         return r;
     if (json_type_of(tokens) != JSON_OBJECT)
-        return wrong_type(what, "tokens", tokens, "an object", e);
-    r = read_number(&s->prompt_tokens, tokens, what, "prompt", e);
+        return field_wrong_type(what, "tokens", tokens, "an object", e);
+    r = field_number(&s->prompt_tokens, tokens, what, "prompt", e);
     if (r == 0)
-        r = read_number(&s->completion_tokens, tokens, what, "completion", e);
+        r = field_number(&s->completion_tokens, tokens, what, "completion", e);
     return r;
 }
 
@@ -327,7 +271,7 @@ int metric_file_parse(struct metric_summary *out, struct metric_values *time_ms,
     struct json *tree = NULL;
 
     s.joules_per_token = NAN;
-    copy_text(s.path, sizeof s.path, span_str(path));
+    field_copy(s.path, sizeof s.path, span_str(path));
     for (size_t i = 0; i < SERIES; i++)
         *stats_at(&s, i) = (struct metric_stats){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, 0};
 
