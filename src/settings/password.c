@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* The broker's password, out of its own setting or the file that another names. */
+/* Secrets, out of their own setting or the file that another names. */
 #include "settings/settings.h"
 
 #include <string.h>
 
-int settings_mqtt_password(const struct settings *s, struct buf *out, struct err *e)
+int settings_secret(const struct settings *s, enum setting_id id, enum setting_id file_id,
+                    struct buf *out, struct err *e)
 {
-    const char *file = settings_text(s, SET_MQTT_PASSWORD_FILE);
+    const char *file = settings_text(s, file_id);
     buf_clear(out);
     if (!file[0]) {
-        buf_str(out, settings_text(s, SET_MQTT_PASSWORD));
-        return buf_check(out, "MQTT_PASSWORD", e);
+        buf_str(out, settings_text(s, id));
+        return buf_check(out, settings_env_name(id), e);
     }
     int rc = file_read(file, out, e);
     if (rc)
-        return err_wrap(e, rc, "MQTT_PASSWORD_FILE");
+        return err_wrap(e, rc, "%s", settings_env_name(file_id));
     /* Editors and echo end a file with a newline, which nobody means. */
     size_t n = out->n;
     while (n && (out->p[n - 1] == '\n' || out->p[n - 1] == '\r'))
         n--;
     buf_truncate(out, n);
-    if (n && memchr(out->p, '\0', n))
-        return err_set(e, ERR_USAGE, "MQTT_PASSWORD_FILE '%s': holds a NUL byte", file);
+    if (span_find(buf_view(out), '\0'))
+        return err_set(e, ERR_USAGE, "%s '%s': holds a NUL byte", settings_env_name(file_id), file);
     return 0;
+}
+
+int settings_mqtt_password(const struct settings *s, struct buf *out, struct err *e)
+{
+    return settings_secret(s, SET_MQTT_PASSWORD, SET_MQTT_PASSWORD_FILE, out, e);
 }

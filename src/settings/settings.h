@@ -26,6 +26,9 @@ enum setting_id {
     SET_LLM_SEED,               /* u64 (settings_int gives its bits) or empty text: a fresh one */
     SET_LLM_THREADS,            /* int 0..256, 0: what may be used */
     SET_LLM_STOP,               /* text, empty: none; at most 16, separated by newline */
+    SET_LLM_ENDPOINT,           /* URL of a server that runs the model; empty: we do */
+    SET_LLM_API_KEY,            /* text, empty, secret */
+    SET_LLM_API_KEY_FILE,       /* path, empty */
     SET_LLM_PROMPT_FILE,        /* path, empty: built in; not together with the next two */
     SET_LLM_PROMPT_SYSTEM,      /* text, empty: the built-in system text */
     SET_LLM_PROMPT_USER,        /* text, empty: the built-in user text */
@@ -158,6 +161,10 @@ const char *settings_word(const struct settings *s, int i);
 void settings_interval(const struct settings *s, double *min_s, double *max_s);
 
 enum { SETTINGS_PASSWORD_MAX = 65536 };
+/* The secret itself, or the content of the file that the other setting names, without line ends at
+ * its end; "": neither is given. The file goes first. out: as for a password. */
+int settings_secret(const struct settings *s, enum setting_id id, enum setting_id file_id,
+                    struct buf *out, struct err *e);
 /* MQTT_PASSWORD, or the content of MQTT_PASSWORD_FILE without line ends at its end; "": neither is
  * given. out: of at least SETTINGS_PASSWORD_MAX. */
 int settings_mqtt_password(const struct settings *s, struct buf *out, struct err *e);
