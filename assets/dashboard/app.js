@@ -47,10 +47,11 @@ function draw_counters() {
 }
 
 function draw_broker() {
-  const b = state.broker, since = seconds(b?.since_utc);
+  const stale = ["stale", "refused"].includes(state.connection.state);
+  const b = stale ? null : state.broker, since = seconds(b?.since_utc); // what the broker does now is not known here then
   attribute($("broker"), "data-state", b ? (b.connected ? "online" : "offline") : "unknown");
   const again = b?.reconnects ? `, reconnected ${count(b.reconnects)} ×` : "";
-  text($("broker-text"), b ? `broker ${b.address} ${b.connected ? "connected" : "not connected"}${again}` : "no broker");
+  text($("broker-text"), b ? `broker ${b.address} ${b.connected ? "connected" : "not connected"}${again}` : stale ? "broker not known" : "no broker");
   attribute($("broker"), "title", since === null ? null : `${b.connected ? "since" : "lost"} ${clock(since)} (${utc(since)})`);
 }
 
@@ -131,7 +132,7 @@ async function earlier() {
 
 on("counters devices", () => paint("counters", draw_counters));
 on("models", () => paint("counters", draw_counters));
-on("broker", () => paint("broker", draw_broker));
+on("broker connection", () => paint("broker", draw_broker));
 on("connection", draw_connection);
 let first = true;
 on("state", () => {

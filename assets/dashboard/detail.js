@@ -35,6 +35,7 @@ function build(id) {
     v.fact[name] = el("dd");
     v.facts.append(el("div", null, el("dt", null, name), v.fact[name]));
   }
+  v.unknown = el("p", { class: "empty muted" }, "Nothing has been heard of a device with this id. It appears here with its first message.");
   v.alarm = el("b", { class: "tag bad" }, "alarm");
   v.track = new Track({ id }, READINGS.map((r) => r[0]));
   v.range = el("fieldset", { class: "choice", id: "detail-range" }, el("legend", { class: "hidden-text" }, "Time range"));
@@ -56,13 +57,13 @@ function build(id) {
   v.inferences = el("tbody");
   v.no_inference = el("p", { class: "empty muted" }, "No inference yet.");
   v.element = el("div", { class: "detail" },
-    el("div", { class: "detail-head" }, el("a", { href: "#/", class: "back" }, "← All devices"), el("div", { class: "detail-title" }, v.title, v.alarm), v.facts),
+    el("div", { class: "detail-head" }, el("a", { href: "#/", class: "back" }, "← All devices"), el("div", { class: "detail-title" }, v.title, v.alarm), v.facts, v.unknown),
     el("section", { class: "panel", "aria-labelledby": "detail-readings" }, el("div", { class: "panel-head" }, el("h2", { id: "detail-readings" }, "Readings"), v.range), el("div", { class: "tiles" }, ...measured, el("div", { class: "tile pair" }, ...detected)), v.values),
     el("div", { class: "halves" },
       el("section", { class: "panel", "aria-labelledby": "detail-analyses" }, el("div", { class: "panel-head" }, el("h2", { id: "detail-analyses" }, "Analyses")), v.analyses),
       el("section", { class: "panel", "aria-labelledby": "detail-anomalies" }, el("div", { class: "panel-head" }, el("h2", { id: "detail-anomalies" }, "Anomalies")), v.anomalies)),
     el("section", { class: "panel", "aria-labelledby": "detail-inferences" }, el("div", { class: "panel-head" }, el("h2", { id: "detail-inferences" }, "Inferences")),
-      el("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-labelledby": "detail-inferences" },
+      el("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Table of inferences" },
         el("table", { class: "plain" }, el("thead", null, el("tr", null, ...INFERENCE_COLUMNS.map(([name], i) => el("th", { scope: "col", class: i ? "num" : null }, name)))), v.inferences)), v.no_inference));
   choices(v.range, RANGES, chosen_range(), choose_range);
   v.ranged = () => {
@@ -81,6 +82,9 @@ function draw() {
   const v = view;
   if (!v) return;
   const d = state.devices.get(v.id);
+  const unknown = state.loaded && !d;
+  v.element.classList.toggle("unknown", unknown);
+  v.unknown.hidden = !unknown;
   text(v.title, d?.name || v.id);
   document.title = (d?.name || v.id) + " – wattle";
   v.alarm.hidden = !d?.alarm;
@@ -200,7 +204,7 @@ export function start() {
 export function beat() {
   if (!view) return;
   if (view.track.stale()) load_track(view);
-  if (view.wanted && performance.now() - view.loaded_at > REFRESH_MS && !view.analyses.contains(document.activeElement?.closest?.("a"))) load_lists(view);
+  if (view.wanted && state.devices.has(view.id) && performance.now() - view.loaded_at > REFRESH_MS && !view.analyses.contains(document.activeElement?.closest?.("a"))) load_lists(view);
   paint("detail", draw);
   if (!view.values.contains(document.activeElement)) draw_values(view);
 }

@@ -132,6 +132,7 @@ export class Plot {
     const chart = this.chart, range = this.to - this.from;
     const drawn = this.series.filter((s) => s.points.length > 0);
     this.none.hidden = drawn.length > 0;
+    this.canvas.classList.toggle("is-empty", drawn.length === 0);
     const old = new Map(chart.data.datasets.map((d) => [d.key, d]));
     chart.data.datasets = drawn.map((s) => {
       const colour = colours.series[s.colour % COLOURS];

@@ -6,7 +6,7 @@ import { known, seconds } from "./format.js";
 const ANOMALIES = 200, ANALYSES = 40, STREAM_BYTES = 20000;
 
 export const state = {
-  version: "", source: "", machine: "", started: null,
+  loaded: false, version: "", source: "", machine: "", started: null,
   broker: null, // as the server gives it
   counters: {},
   devices: new Map(), // by id, in the server's order
@@ -51,6 +51,7 @@ const anomaly_key = (a) => [a.device_id, a.utc, a.reason].join("\n");
 
 // Everything, as /api/state gives it: at the start and after each reconnection.
 export function replace(full) {
+  state.loaded = true;
   for (const name of ["version", "source", "machine"]) state[name] = String(full[name] ?? "");
   state.started = seconds(full.started_utc);
   server_time(full.now_utc);
