@@ -15,7 +15,7 @@
 #define INFERENCE_SETTINGS                                                                         \
     SET_LLM_MAX_LENGTH, SET_LLM_MAX_NEW_TOKENS, SET_LLM_TEMPERATURE, SET_LLM_TOP_P, SET_LLM_TOP_K, \
         SET_LLM_MIN_P, SET_LLM_REPETITION_PENALTY, SET_LLM_SEED, SET_LLM_THREADS, SET_LLM_STOP,    \
-        SET_LLM_PROMPT_FILE, SET_POWER_IDLE_W, SET_POWER_MAX_W
+        SET_LLM_PROMPT_FILE, SET_POWER_PROFILE, SET_POWER_IDLE_W, SET_POWER_MAX_W
 
 /* What every device of ours takes, alone or in a fleet. */
 #define DEVICE_SETTINGS                                                                 \

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "fleet/health.h"
+#include "fleet/power.h"
 #include "fleet/topic.h"
 #include "settings/settings.h"
 

@@ -82,12 +82,17 @@ static int open_model(struct fleet *f, struct err *e)
         .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
         .isa = settings_text(s, SET_WATTLE_ISA)[0] ? settings_text(s, SET_WATTLE_ISA) : NULL,
     };
+    struct fleet_power power;
+    int rc = fleet_power(s, &power, e);
+    if (rc)
+        return rc;
     struct meter_options m = {
         .sysroot = settings_text(s, SET_WATTLE_SYSROOT),
-        .idle_w = settings_float(s, SET_POWER_IDLE_W),
-        .max_w = settings_float(s, SET_POWER_MAX_W),
+        .idle_w = power.idle_w,
+        .max_w = power.max_w,
+        .board = power.board,
     };
-    int rc = prompt_open(&h->prompt, settings_text(s, SET_LLM_PROMPT_FILE), e);
+    rc = prompt_open(&h->prompt, settings_text(s, SET_LLM_PROMPT_FILE), e);
     if (!rc)
         rc = inference_configure(h, s, e);
     if (!rc)
@@ -107,6 +112,7 @@ static int open_model(struct fleet *f, struct err *e)
         .load_seconds = h->info.load_seconds,
         .file_bytes = h->info.file_bytes,
         .threads = h->info.threads,
+        .power_profile = power.profile,
     };
     log_info("Compute device: %s", h->info.device);
     log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s", h->model_name,

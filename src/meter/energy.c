@@ -12,7 +12,8 @@ const char *energy_source_name(enum energy_source s)
     return names[s];
 }
 
-int energy_open(struct energy *en, const char *root, double idle_w, double max_w, struct err *e)
+int energy_open(struct energy *en, const char *root, double idle_w, double max_w, const char *board,
+                struct err *e)
 {
     *en = (struct energy){.source = ENERGY_ESTIMATE, .idle_w = idle_w, .max_w = max_w};
     struct buf why;
@@ -26,8 +27,9 @@ int energy_open(struct energy *en, const char *root, double idle_w, double max_w
             log_warning("energy: %sthe power sensor %s is used instead", buf_cstr(&why),
                         en->hwmon.path);
         } else {
-            log_warning("energy: %s; estimated from CPU use between %g W and %g W", buf_cstr(&why),
-                        idle_w, max_w);
+            log_warning("energy: %s; estimated from CPU use between %g W and %g W%s%s%s",
+                        buf_cstr(&why), idle_w, max_w, board ? " (" : "", board ? board : "",
+                        board ? ")" : "");
         }
     }
     int r = buf_check(&why, "the energy sources", e);

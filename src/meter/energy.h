@@ -46,9 +46,10 @@ struct energy {
     double last_w; /* NAN: no reading yet */
     bool failed;
 };
-/* root: "" for the real machine, else a folder without a slash at its end. Logs one line when what
- * it found is not RAPL. */
-int energy_open(struct energy *en, const char *root, double idle_w, double max_w, struct err *e);
+/* root: "" for the real machine, else a folder without a slash at its end. board: whose watts those
+ * are, or NULL. Logs one line when what it found is not RAPL. */
+int energy_open(struct energy *en, const char *root, double idle_w, double max_w, const char *board,
+                struct err *e);
 void energy_close(struct energy *en);
 void energy_begin(struct energy *en, uint64_t now_ns);
 void energy_tick(struct energy *en, uint64_t now_ns);

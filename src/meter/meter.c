@@ -132,7 +132,7 @@ int meter_open(struct meter **out, const struct meter_options *o, struct err *e)
     }
     cpu_limits_read(&m->cpus, o->sysroot);
     if ((r = memory_open(&m->memory, root, e)) < 0 ||
-        (r = energy_open(&m->energy, root, o->idle_w, o->max_w, e)) < 0)
+        (r = energy_open(&m->energy, root, o->idle_w, o->max_w, o->board, e)) < 0)
         goto done;
     throttle_open(&m->throttle, root);
     frequency_open(&m->frequencies, root);

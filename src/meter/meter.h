@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* meter: what an inference costs, from counters of the machine.
  *
- * Owns: CPU time, memory, throttling, energy (RAPL, hwmon, the stated estimate). NVML comes with
- * CUDA. May include: base. Start reading: meter_begin and meter_end in meter.c. */
+ * Owns: CPU time, memory, throttling, energy (RAPL, hwmon, the stated estimate), the boards' watts.
+ * NVML comes with CUDA. May include: base. Start reading: meter_begin and meter_end in meter.c. */
 #ifndef WATTLE_METER_METER_H
 #define WATTLE_METER_METER_H
 
 #include "base/base.h"
+#include "meter/profiles.h"
 
 enum energy_source { ENERGY_RAPL, ENERGY_HWMON, ENERGY_ESTIMATE };
 const char *energy_source_name(enum energy_source s); /* "rapl", "hwmon", "estimate" */
@@ -16,6 +17,7 @@ struct meter_options {
      * memory is that of this process on the real one. */
     const char *sysroot;
     double idle_w, max_w; /* of the estimate: [idle + (max - idle) * CPU share] * seconds */
+    const char *board;    /* whose watts those are, for the log; NULL: nobody said */
 };
 
 struct meter; /* one a process; meter_begin/meter_end from any thread, one span at a time */

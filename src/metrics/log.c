@@ -154,6 +154,10 @@ static int write_loading(struct metric_log *l, const struct metric_loading *m, s
         json_write_u64(&w, m->file_bytes);
         json_write_key(&w, "path");
         json_write_str(&w, m->path);
+        if (m->power_profile) {
+            json_write_key(&w, "power_profile");
+            json_write_str(&w, m->power_profile);
+        }
         json_write_object_end(&w);
     }
     int r = buf_check(&b, "model_loading", e);
@@ -213,6 +217,9 @@ int metric_log_open(struct metric_log **out, const char *metrics_dir, const char
                     PATH_MAX);
         goto done;
     }
+    if (loading && loading->power_profile)
+        snprintf(l->totals.power_profile, sizeof l->totals.power_profile, "%s",
+                 loading->power_profile);
     r = write_loading(l, loading, e);
     if (r == 0)
         r = file_make_dirs(l->folder, e);

@@ -47,6 +47,7 @@ struct metric_loading {
     double load_seconds;
     uint64_t file_bytes;
     int threads;
+    const char *power_profile; /* whose watts an estimate goes by; NULL: nobody's */
 };
 
 /* One device's run: keeps all records as text (bounded: the oldest details go after 100,000 or 192

@@ -154,6 +154,8 @@ void totals_write(const struct totals *t, struct json_writer *w, const char *dev
     json_write_key(w, "joules_per_token");
     json_write_fixed(w, tokens > 0 ? t->series[ENERGY_MJ].sum / 1000 / tokens : (double)NAN, 6);
     write_text(w, "energy_source", t->energy_source);
+    if (t->power_profile[0])
+        write_text(w, "power_profile", t->power_profile);
     write_text(w, "compute_device", t->compute_device);
     write_text(w, "quantization", t->quantization);
     write_time(w, "first_timestamp", t, t->first_us);

@@ -16,6 +16,7 @@ struct totals {
     double *scratch;                     /* [scratch_capacity], for sorting */
     size_t scratch_capacity;
     char energy_source[16], compute_device[16], quantization[16]; /* "mixed" for several */
+    char power_profile[32]; /* whose watts the estimate goes by; "": nobody's */
 };
 
 void totals_release(struct totals *t);

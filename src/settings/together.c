@@ -86,13 +86,15 @@ static int check_order(const struct settings *s, struct err *e)
         enum setting_id low, high;
         const char *unit;
     } pairs[] = {
-        {SET_POWER_IDLE_W, SET_POWER_MAX_W, " W"},
+        {SET_POWER_IDLE_W, SET_POWER_MAX_W, " W"}, /* with a profile: fleet_power knows its watts */
         {SET_ALARM_TEMP_MIN, SET_ALARM_TEMP_MAX, ""},
         {SET_ALARM_HUMIDITY_MIN, SET_ALARM_HUMIDITY_MAX, ""},
     };
     char a[SOURCE_SIZE], b[SOURCE_SIZE];
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         enum setting_id low = pairs[i].low, high = pairs[i].high;
+        if (high == SET_POWER_MAX_W && is_set(s, SET_POWER_PROFILE))
+            continue;
         if (settings_float(s, high) < settings_float(s, low))
             return err_set(e, ERR_USAGE, "%s: %s%s is less than the %s%s of %s",
                            source_of(s, high, a), settings_text(s, high), pairs[i].unit,

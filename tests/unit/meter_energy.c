@@ -28,7 +28,7 @@ static int tear_down(void **state)
 static void open_energy(struct energy *en)
 {
     struct err e = {""};
-    if (energy_open(en, tree.root, 5, 15, &e) != 0)
+    if (energy_open(en, tree.root, 5, 15, NULL, &e) != 0)
         fail_msg("%s", e.text);
 }
 
@@ -91,7 +91,7 @@ static int unreadable_is_an_estimate(void)
 {
     struct energy en;
     double joules = 0;
-    if (energy_open(&en, tree.root, 5, 15, NULL) != 0 || en.source != ENERGY_ESTIMATE)
+    if (energy_open(&en, tree.root, 5, 15, NULL, NULL) != 0 || en.source != ENERGY_ESTIMATE)
         return 10;
     energy_begin(&en, 0);
     energy_tick(&en, second / 2);
