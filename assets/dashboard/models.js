@@ -42,7 +42,7 @@ function make_card() {
 }
 
 function fill(c, m) {
-  const base = m.name.split("/").pop() || m.name;
+  const base = String(m.name).split("/").pop() || m.name;
   text(c.name, base);
   c.name.title = m.name;
   text(c.note, `${count(m.inferences)} ${m.inferences === 1 ? "inference" : "inferences"}, ${m.errors ? count(m.errors) + " failed" : "none failed"}`);

@@ -47,9 +47,16 @@ function value_label(value, index, ticks) {
   return fixed(value, Math.min(6, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))));
 }
 
+// Median of the newest distances in time.
+function usual_gap(points) {
+  const gaps = [];
+  for (let i = Math.max(1, points.length - 60); i < points.length; i++) gaps.push(points[i].x - points[i - 1].x);
+  return gaps.sort((a, b) => a - b)[gaps.length >> 1] || 0;
+}
+
 export class Plot {
   // options: {label, format(value) → text with unit, legend: bool, stepped: bool, small: bool (the table is elsewhere), timeless: bool (the
-  // time axis is that of the chart below), min, max, empty: what is said where there is nothing}
+  // time axis is that of the chart below), points: bool (few values are marked), min, max, empty: what is said where there is nothing}
   constructor(options) {
     this.options = options;
     this.series = []; // {name, colour, points: [{x, y}]}
@@ -135,11 +142,12 @@ export class Plot {
     this.canvas.classList.toggle("is-empty", drawn.length === 0);
     const old = new Map(chart.data.datasets.map((d) => [d.key, d]));
     chart.data.datasets = drawn.map((s) => {
-      const colour = colours.series[s.colour % COLOURS];
+      const colour = colours.series[s.colour % COLOURS], gap = Math.max(5 * usual_gap(s.points), range / 100);
       // A device that was silent leaves a gap, and not a line through what nobody measured.
       return Object.assign(old.get(s.key) || { key: s.key }, {
         label: s.name, data: s.points, borderColor: colour, backgroundColor: colour, spanGaps: false,
-        pointRadius: s.points.length === 1 ? 2 : 0, segment: { borderColor: (c) => (c.p1.parsed.x - c.p0.parsed.x > Math.max(30, range / 20) ? "transparent" : undefined) },
+        pointRadius: s.points.length === 1 || (this.options.points && s.points.length <= 80) ? 2 : 0,
+        segment: { borderColor: (c) => (c.p1.parsed.x - c.p0.parsed.x > gap ? "transparent" : undefined) },
       });
     });
     chart.options.scales.x.min = this.from;
