@@ -5,6 +5,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_input.h"
 #include "codec/codec.h"
+#include "fleet/fleet.h"
 
 #include <wattle.h>
 
@@ -14,7 +15,6 @@ enum {
     PATH_BYTES_MAX = 4096,
     PROMPT_BYTES_MAX = 16 << 20,
     JSON_BYTES_MAX = 64 << 20,
-    STOPS_MAX = 16,
 };
 
 static bool keep_going(void *context)
@@ -34,9 +34,8 @@ static void print_piece(void *context, const char *text, size_t bytes)
 struct question {
     struct wattle_request request;
     struct wattle_message messages[2];
-    struct buf prompt;    /* what --prompt - read */
-    struct buf stop_text; /* LLM_STOP, cut at its newlines */
-    const char *stops[STOPS_MAX];
+    struct buf prompt; /* what --prompt - read */
+    struct request_stops stops;
     bool printed; /* something of the answer is on standard output */
 };
 
@@ -57,46 +56,15 @@ static int read_prompt(const struct settings *s, struct question *q, struct err 
     return buf_check(&q->prompt, "prompt", e);
 }
 
-static int split_stops(const struct settings *s, struct question *q, struct err *e)
-{
-    buf_str(&q->stop_text, settings_text(s, SET_LLM_STOP));
-    int rc = buf_check(&q->stop_text, "LLM_STOP", e);
-    if (rc || q->stop_text.n == 0)
-        return rc;
-    for (char *at = q->stop_text.p; at;) {
-        char *end = strchr(at, '\n');
-        if (end)
-            *end++ = '\0';
-        if (q->request.n_stop == STOPS_MAX)
-            return err_set(e, ERR_USAGE, "LLM_STOP: more than %d texts", STOPS_MAX);
-        if (*at)
-            q->stops[q->request.n_stop++] = at;
-        at = end;
-    }
-    q->request.stop = q->stops;
-    return 0;
-}
-
-/* What the user did not say is left to the model. */
-static void set_sampling(struct wattle_sampling *out, const struct settings *s)
-{
-    out->temperature = (float)settings_float_or(s, SET_LLM_TEMPERATURE, WATTLE_UNSET);
-    out->top_p = (float)settings_float_or(s, SET_LLM_TOP_P, WATTLE_UNSET);
-    out->min_p = (float)settings_float_or(s, SET_LLM_MIN_P, WATTLE_UNSET);
-    out->repetition_penalty = (float)settings_float_or(s, SET_LLM_REPETITION_PENALTY, WATTLE_UNSET);
-    out->top_k = (int32_t)settings_int_or(s, SET_LLM_TOP_K, WATTLE_UNSET);
-}
-
 static int question_init(struct question *q, const struct settings *s, struct err *e)
 {
     *q = (struct question){.messages = {{NULL, NULL}}};
     buf_init(&q->prompt, PROMPT_BYTES_MAX);
-    buf_init(&q->stop_text, PROMPT_BYTES_MAX);
     struct wattle_request *r = &q->request;
     wattle_request_init(r);
     int rc = read_prompt(s, q, e);
     if (rc == 0)
-        rc = split_stops(s, q, e);
+        rc = request_configure(r, &q->stops, s, e);
     if (rc)
         return rc;
     const char *system = settings_option_text(s, "system");
@@ -110,11 +78,6 @@ static int question_init(struct question *q, const struct settings *s, struct er
         q->messages[r->n_messages++] = (struct wattle_message){"user", buf_cstr(&q->prompt)};
         r->messages = q->messages;
     }
-    r->max_length = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH);
-    r->max_new_tokens = (int32_t)settings_int(s, SET_LLM_MAX_NEW_TOKENS);
-    set_sampling(&r->sampling, s);
-    r->seed =
-        settings_text(s, SET_LLM_SEED)[0] ? (uint64_t)settings_int(s, SET_LLM_SEED) : rng_entropy();
     r->keep_going = keep_going;
     r->context = &q->printed;
     if (!settings_option_flag(s, "json"))
@@ -125,7 +88,7 @@ static int question_init(struct question *q, const struct settings *s, struct er
 static void question_release(struct question *q)
 {
     buf_release(&q->prompt);
-    buf_release(&q->stop_text);
+    request_stops_release(&q->stops);
 }
 
 static double ms(uint64_t ns)

@@ -70,6 +70,9 @@ static void format_progress(char out[LINE_SIZE], const struct fleet_progress *p)
     if (p->errors)
         n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", %llu failed",
                       (unsigned long long)p->errors);
+    if (p->alarms)
+        n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", %llu alarms",
+                      (unsigned long long)p->alarms);
     if (p->last_inference_s > 0)
         n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", last %.1f s at %.1f tokens/s",
                       p->last_inference_s, p->last_tokens_per_second);
@@ -125,9 +128,9 @@ static void print_table(const struct fleet_result *r)
         size_t n = strlen(r->devices[i].name);
         width = n > width ? n : width;
     }
-    printf("%-*s  %8s  %12s  %10s  %7s  %10s  %10s  %10s  %s\n", (int)width, "device", "sent",
+    printf("%-*s  %8s  %12s  %10s  %7s  %10s  %10s  %10s%s  %s\n", (int)width, "device", "sent",
            "acknowledged", "inferences", "skipped", "avg ms", "tokens/s", "energy J",
-           "metrics file");
+           t->watches ? "  alarms" : "", "metrics file");
     for (size_t i = 0; i < r->n_devices; i++) {
         const struct fleet_device *d = &r->devices[i];
         printf("%-*s  %8llu  %5llu/%-6llu  %10llu  %7llu", (int)width, d->name,
@@ -137,6 +140,8 @@ static void print_table(const struct fleet_result *r)
         print_number(d->avg_ms, 1);
         print_number(d->tokens_per_second, 1);
         print_number(d->energy_j, 1);
+        if (t->watches)
+            printf("  %6llu", (unsigned long long)d->alarms);
         printf("  %s\n", d->metrics_file[0] ? d->metrics_file : "-");
     }
     printf("\n%.1f s: %llu telemetry messages; %llu of %llu messages acknowledged, %llu sent "
@@ -145,6 +150,8 @@ static void print_table(const struct fleet_result *r)
            (unsigned long long)t->published, (unsigned long long)t->resent,
            (unsigned long long)t->dropped, (unsigned long long)t->inferences,
            (unsigned long long)t->errors, (unsigned long long)t->skipped);
+    if (t->watches)
+        printf(", %llu alarms", (unsigned long long)t->alarms);
     if (r->energy_source[0] && t->inferences)
         printf("; energy: %s", r->energy_source);
     printf("\n");
@@ -186,6 +193,7 @@ static void write_device(struct json_writer *w, const struct fleet_device *d)
     put_u64(w, "inferences", d->inferences);
     put_u64(w, "errors", d->errors);
     put_u64(w, "skipped", d->skipped);
+    put_u64(w, "alarms", d->alarms);
     put_fixed(w, "inference_time_ms_avg", d->avg_ms, 2, known);
     put_fixed(w, "tokens_per_second", d->tokens_per_second, 2, known);
     put_fixed(w, "energy_consumed_j", d->energy_j, 4, known);
@@ -215,6 +223,7 @@ static int print_json(const struct fleet_result *r, const struct view *v, struct
     put_u64(&w, "inferences", t->inferences);
     put_u64(&w, "errors", t->errors);
     put_u64(&w, "skipped", t->skipped);
+    put_u64(&w, "alarms", t->alarms);
     json_write_key(&w, "devices");
     json_write_array(&w);
     for (size_t i = 0; i < r->n_devices; i++)
@@ -258,7 +267,7 @@ static int run_fleet(const struct settings *s, struct fleet_options *o, struct e
 static int check_usage(const struct settings *s, struct err *e)
 {
     const char *list = settings_option_text(s, "llm-devices");
-    if (settings_bool(s, SET_ENABLE_LLM))
+    if (settings_any_device(s, SET_ENABLE_LLM))
         return list ? fleet_parse_devices(list, (size_t)settings_option_int(s, "devices"), NULL, e)
                     : 0;
     if (list)
@@ -278,7 +287,7 @@ static int run(const struct settings *s, struct err *e)
     if (rc)
         return exit_code_of(rc);
     buf_init(&path, PATH_BYTES_MAX);
-    if (settings_bool(s, SET_ENABLE_LLM))
+    if (settings_any_device(s, SET_ENABLE_LLM))
         rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &path, e);
     struct fleet_options o = {
         .settings = s,
@@ -353,6 +362,7 @@ static const struct command_spec spec = {
     .options = options,
     .settings = settings,
     .private_broker = true,
+    .many_devices = true,
 };
 
 const struct command command_run = {.spec = &spec, .run = run};

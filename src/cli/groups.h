@@ -8,19 +8,25 @@
 /* A connection to a broker. */
 #define MQTT_SETTINGS                                                                             \
     SET_MQTT_BROKER, SET_MQTT_PORT, SET_MQTT_USERNAME, SET_MQTT_PASSWORD, SET_MQTT_PASSWORD_FILE, \
-        SET_MQTT_CA_FILE, SET_MQTT_CERT_FILE, SET_MQTT_KEY_FILE, SET_MQTT_TLS,                    \
-        SET_MQTT_VERSION, SET_MQTT_KEEPALIVE, SET_MQTT_TOPIC_PREFIX
+        SET_MQTT_CA_FILE, SET_MQTT_CERT_FILE, SET_MQTT_KEY_FILE, SET_MQTT_TLS, SET_MQTT_VERSION,  \
+        SET_MQTT_KEEPALIVE, SET_MQTT_TOPIC_PREFIX
 
 /* How a telemetry message is analysed. */
 #define INFERENCE_SETTINGS                                                                         \
     SET_LLM_MAX_LENGTH, SET_LLM_MAX_NEW_TOKENS, SET_LLM_TEMPERATURE, SET_LLM_TOP_P, SET_LLM_TOP_K, \
         SET_LLM_MIN_P, SET_LLM_REPETITION_PENALTY, SET_LLM_SEED, SET_LLM_THREADS, SET_LLM_STOP,    \
-        SET_LLM_PROMPT_FILE, SET_POWER_PROFILE, SET_POWER_IDLE_W, SET_POWER_MAX_W
+        SET_LLM_PROMPT_FILE, SET_LLM_PROMPT_SYSTEM, SET_LLM_PROMPT_USER, SET_POWER_PROFILE,        \
+        SET_POWER_IDLE_W, SET_POWER_MAX_W
+
+/* When a reading is an alarm. */
+#define ALARM_SETTINGS                                                                      \
+    SET_ALARM_TEMP_MIN, SET_ALARM_TEMP_MAX, SET_ALARM_HUMIDITY_MIN, SET_ALARM_HUMIDITY_MAX, \
+        SET_ALARM_CO_MAX, SET_ALARM_SMOKE_MAX, SET_ALARM_LPG_MAX
 
 /* What every device of ours takes, alone or in a fleet. */
-#define DEVICE_SETTINGS                                                                 \
-    SET_DATASET_PATH, SET_INTERVAL, SET_RATE, SET_ENABLE_LLM, MODEL_SETTINGS,           \
-        SET_LLM_INFERENCE_INTERVAL, INFERENCE_SETTINGS, SET_METRICS_DIR, MQTT_SETTINGS, \
-        SET_HEALTH_FILE, SET_WATTLE_SYSROOT, SET_WATTLE_ISA, SET_LOG_LEVEL
+#define DEVICE_SETTINGS                                                                  \
+    SET_DATASET_PATH, SET_INTERVAL, SET_RATE, SET_ENABLE_LLM, MODEL_SETTINGS,            \
+        SET_LLM_INFERENCE_INTERVAL, INFERENCE_SETTINGS, ALARM_SETTINGS, SET_METRICS_DIR, \
+        MQTT_SETTINGS, SET_HEALTH_FILE, SET_WATTLE_SYSROOT, SET_WATTLE_ISA, SET_LOG_LEVEL
 
 #endif

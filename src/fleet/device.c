@@ -41,10 +41,9 @@ static void publish_buf(struct device *d, const char *kind, const char *suffix, 
 
 static double delay_s(struct device *d)
 {
-    const struct fleet *f = d->fleet;
-    if (f->rate > 0)
-        return 1 / f->rate;
-    return f->interval_min_s + rng_unit(&d->rng) * (f->interval_max_s - f->interval_min_s);
+    if (d->rate > 0)
+        return 1 / d->rate;
+    return d->interval_min_s + rng_unit(&d->rng) * (d->interval_max_s - d->interval_min_s);
 }
 
 static void wait_for_due(struct device *d)
@@ -85,6 +84,38 @@ static void ask_for_analysis(struct device *d, const struct reading *r, struct s
     fleet_queue(d->fleet, d);
 }
 
+/* ---- alarms ---- */
+
+static void publish_alarm(struct device *d, const struct alarm_change *c, bool over,
+                          const struct reading *r)
+{
+    struct buf payload, reason;
+    char stamp[CLOCK_ISO_SIZE];
+    clock_iso(clock_utc_us(), stamp);
+    buf_init(&payload, TELEMETRY_MAX);
+    buf_init(&reason, TELEMETRY_MAX);
+    alarm_write(&payload, c, over, &d->limits, r, d->id, stamp, d->seq);
+    alarm_reason(&reason, c, over, &d->limits, r);
+    publish_buf(d, "anomaly", "", &payload);
+    log_line(over ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s: %s: %s (telemetry #%llu)", d->name,
+             over ? "alarm over" : "alarm", buf_cstr(&reason), (unsigned long long)d->seq);
+    buf_release(&payload);
+    buf_release(&reason);
+}
+
+static void watch(struct device *d, const struct reading *r)
+{
+    struct alarm_change c;
+    alarm_take(&d->alarm, &d->limits, r, &c);
+    if (c.any_over)
+        publish_alarm(d, &c, true, r);
+    if (!c.any_raised)
+        return;
+    d->alarms++;
+    d->fleet->alarms++;
+    publish_alarm(d, &c, false, r);
+}
+
 static void send_telemetry(struct device *d)
 {
     struct buf payload;
@@ -94,7 +125,8 @@ static void send_telemetry(struct device *d)
     publish_buf(d, "telemetry", "", &payload);
     d->fleet->health.telemetry_ms = clock_mono_ns() / 1000000;
     log_sent(d, r);
-    if (d->llm && !payload.failed && d->seq % d->fleet->interval == 0)
+    watch(d, r);
+    if (d->llm && !payload.failed && d->seq % d->interval == 0)
         ask_for_analysis(d, r, buf_view(&payload));
     buf_release(&payload);
 }
@@ -199,9 +231,8 @@ int device_open(struct device *d, struct err *e)
 
 void device_start(struct device *d)
 {
-    const struct fleet *f = d->fleet;
     /* Spread over the shortest distance of two messages, so that a fleet does not act as one. */
-    double first_s = rng_unit(&d->rng) * (f->rate > 0 ? 1 / f->rate : f->interval_min_s);
+    double first_s = rng_unit(&d->rng) * (d->rate > 0 ? 1 / d->rate : d->interval_min_s);
     d->due_ns = clock_mono_ns() + (uint64_t)(first_s * 1e9);
     wait_for_due(d);
 }

@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "fleet/health.h"
 #include "fleet/power.h"
+#include "fleet/request.h"
 #include "fleet/topic.h"
 #include "settings/settings.h"
 
@@ -25,6 +26,8 @@ struct fleet_progress {
     uint64_t inferences; /* done, those that failed included */
     uint64_t errors;     /* of them */
     uint64_t skipped;    /* due while the device's earlier one was not done */
+    uint64_t alarms;     /* raised by readings beyond the limits that are set */
+    bool watches;        /* such limits are set */
     uint64_t running, queued;
     double last_inference_s, last_tokens_per_second; /* 0: none yet */
 };
@@ -32,7 +35,7 @@ struct fleet_progress {
 struct fleet_options {
     const struct settings *settings; /* borrowed */
     size_t n_devices;                /* 1..FLEET_DEVICES_MAX */
-    const char *llm_devices;         /* "1,3,5"; NULL: all; without ENABLE_LLM none */
+    const char *llm_devices;         /* "1,3,5"; NULL: each by its ENABLE_LLM */
     /* wattle device: name, id and broker from the settings, as they are; a METRICS_DIR that was
      * given is the device's own folder. Else a METRICS_DIR/NAME/ for each, and a private broker
      * unless one is named. */
@@ -52,7 +55,7 @@ struct fleet_options {
 struct fleet_device {
     char *name, *id, *metrics_file; /* "": none was written */
     uint64_t sent, published, acknowledged, waiting, dropped, resent;
-    uint64_t inferences, errors, skipped;
+    uint64_t inferences, errors, skipped, alarms;
     double avg_ms, tokens_per_second; /* means of its good inferences; 0: none */
     double energy_j;                  /* sum */
 };

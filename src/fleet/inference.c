@@ -10,43 +10,25 @@
 
 enum { PROMPT_MAX = 1 << 20 };
 
-/* What the user did not say is left to the model. */
-static void set_sampling(struct wattle_sampling *out, const struct settings *s)
+int analysis_open(struct analysis *a, const struct settings *s, const struct alarm_limits *limits,
+                  struct err *e)
 {
-    out->temperature = (float)settings_float_or(s, SET_LLM_TEMPERATURE, WATTLE_UNSET);
-    out->top_p = (float)settings_float_or(s, SET_LLM_TOP_P, WATTLE_UNSET);
-    out->min_p = (float)settings_float_or(s, SET_LLM_MIN_P, WATTLE_UNSET);
-    out->repetition_penalty = (float)settings_float_or(s, SET_LLM_REPETITION_PENALTY, WATTLE_UNSET);
-    out->top_k = (int32_t)settings_int_or(s, SET_LLM_TOP_K, WATTLE_UNSET);
+    const char *file = settings_text(s, SET_LLM_PROMPT_FILE);
+    *a = (struct analysis){.limits = *limits};
+    wattle_request_init(&a->request);
+    int rc = request_configure(&a->request, &a->stops, s, e);
+    if (!rc && file[0])
+        rc = prompt_open(&a->prompt, file, e);
+    else if (!rc)
+        rc = prompt_open_texts(&a->prompt, settings_text(s, SET_LLM_PROMPT_SYSTEM),
+                               settings_text(s, SET_LLM_PROMPT_USER), alarm_limits_any(limits), e);
+    return rc;
 }
 
-int inference_configure(struct inference_shared *s, const struct settings *settings, struct err *e)
+void analysis_release(struct analysis *a)
 {
-    struct wattle_request *r = &s->request;
-    wattle_request_init(r);
-    r->max_length = (int32_t)settings_int(settings, SET_LLM_MAX_LENGTH);
-    r->max_new_tokens = (int32_t)settings_int(settings, SET_LLM_MAX_NEW_TOKENS);
-    set_sampling(&r->sampling, settings);
-    s->seed = settings_text(settings, SET_LLM_SEED)[0]
-                  ? (uint64_t)settings_int(settings, SET_LLM_SEED)
-                  : rng_entropy();
-    buf_init(&s->stop_text, 1 << 16);
-    buf_str(&s->stop_text, settings_text(settings, SET_LLM_STOP));
-    int rc = buf_check(&s->stop_text, "LLM_STOP", e);
-    if (rc)
-        return rc;
-    for (char *at = s->stop_text.p, *end; at; at = end) {
-        end = strchr(at, '\n');
-        if (end)
-            *end++ = '\0';
-        if (!at[0])
-            continue;
-        if (r->n_stop == STOPS_MAX)
-            return err_set(e, ERR_USAGE, "LLM_STOP: more than %d lines", STOPS_MAX);
-        s->stops[r->n_stop++] = at;
-    }
-    r->stop = s->stops;
-    return 0;
+    prompt_close(&a->prompt);
+    request_stops_release(&a->stops);
 }
 
 void job_init(struct job *j)
@@ -88,13 +70,13 @@ static bool keep_going(void *ctx)
 }
 
 /* The same device, message and LLM_SEED give the same answer; two messages don't share one. */
-static uint64_t seed_of(const struct inference_shared *s, const struct job *j)
+static uint64_t seed_of(const struct job *j)
 {
     struct rng r;
     uint64_t id = 14695981039346656037ULL; /* FNV-1a */
     for (const char *p = j->device_id; *p; p++)
         id = (id ^ (unsigned char)*p) * 1099511628211ULL;
-    rng_seed(&r, s->seed ^ id ^ (j->seq << 32 | j->seq >> 32));
+    rng_seed(&r, j->how->request.seed ^ id ^ (j->seq << 32 | j->seq >> 32));
     return rng_u64(&r);
 }
 
@@ -112,17 +94,18 @@ static void generate(struct inference_shared *s, const struct job *j, struct out
     struct buf system, user;
     struct span_of_work work = {s, 0};
     struct wattle_message messages[2];
-    struct wattle_request r = s->request;
+    struct wattle_request r = j->how->request;
     buf_init(&system, PROMPT_MAX);
     buf_init(&user, PROMPT_MAX);
-    o->rc = prompt_render(s->prompt, &j->reading, j->device_id, NULL, &system, &user, &o->e);
+    o->rc = prompt_render(j->how->prompt, &j->reading, j->device_id, &j->how->limits, &system,
+                          &user, &o->e);
     if (o->rc)
         goto done;
     r.messages = messages;
     if (system.n)
         messages[r.n_messages++] = (struct wattle_message){"system", buf_cstr(&system)};
     messages[r.n_messages++] = (struct wattle_message){"user", buf_cstr(&user)};
-    r.seed = seed_of(s, j);
+    r.seed = seed_of(j);
     r.on_start = on_start;
     r.keep_going = keep_going;
     r.context = &work;

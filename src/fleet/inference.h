@@ -3,6 +3,7 @@
 #ifndef WATTLE_FLEET_INFERENCE_H
 #define WATTLE_FLEET_INFERENCE_H
 
+#include "fleet/request.h"
 #include "meter/meter.h"
 #include "metrics/metrics.h"
 #include "settings/settings.h"
@@ -12,7 +13,19 @@
 
 #include <stdatomic.h>
 
-enum { PAYLOAD_MAX = 4 << 20, STOPS_MAX = 16 };
+enum { PAYLOAD_MAX = 4 << 20 };
+
+/* How messages are analysed; immutable, and never moved. */
+struct analysis {
+    struct prompt *prompt;
+    struct wattle_request request; /* limits, sampling, stops and the seed of all */
+    struct request_stops stops;
+    struct alarm_limits limits; /* for the prompt */
+};
+/* ERR_USAGE: a prompt or LLM_STOP that cannot be. After a failure too it is released. */
+int analysis_open(struct analysis *a, const struct settings *s, const struct alarm_limits *limits,
+                  struct err *e);
+void analysis_release(struct analysis *a); /* twice is fine */
 
 /* What all inferences of a fleet share; immutable but for cancelled and
  * touched_bytes. */
@@ -20,19 +33,11 @@ struct inference_shared {
     struct wattle_model *model;
     struct wattle_model_info info;
     const char *model_name; /* as the user named it */
-    struct prompt *prompt;
     struct meter *meter;
-    struct wattle_request request; /* the sampling part */
-    const char *stops[STOPS_MAX];
-    struct buf stop_text;
-    uint64_t seed;
     uint64_t
         touched_bytes; /* the worker's: most keys, values and scratch that a request had so far */
     atomic_bool cancelled;
 };
-
-/* seed, sampling and limits from the settings. ERR_USAGE: LLM_STOP has too many lines. */
-int inference_configure(struct inference_shared *s, const struct settings *settings, struct err *e);
 
 enum job_outcome { JOB_GOOD, JOB_FAILED, JOB_CANCELLED };
 
@@ -44,6 +49,7 @@ struct job {
     void *owner; /* struct device */
 
     const char *device_id;
+    const struct analysis *how;
     struct metric_log *log;
     struct reading reading;
     uint64_t seq;

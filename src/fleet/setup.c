@@ -92,11 +92,7 @@ static int open_model(struct fleet *f, struct err *e)
         .max_w = power.max_w,
         .board = power.board,
     };
-    rc = prompt_open(&h->prompt, settings_text(s, SET_LLM_PROMPT_FILE), e);
-    if (!rc)
-        rc = inference_configure(h, s, e);
-    if (!rc)
-        rc = wattle_model_open(&h->model, &o, e->text, sizeof e->text);
+    rc = wattle_model_open(&h->model, &o, e->text, sizeof e->text);
     if (!rc)
         rc = meter_open(&h->meter, &m, e);
     if (rc)
@@ -119,7 +115,10 @@ static int open_model(struct fleet *f, struct err *e)
              h->info.load_seconds, h->info.architecture, h->info.quantization, h->info.threads,
              h->info.isa);
     struct wattle_sampling sampling;
-    wattle_request_sampling(h->model, &h->request, &sampling);
+    size_t first = 0;
+    while (!f->devices[first].llm)
+        first++;
+    wattle_request_sampling(h->model, &f->devices[first].how->request, &sampling);
     log_info("Sampling: temperature %g, top-p %g, top-k %d, min-p %g, repetition penalty %g",
              (double)sampling.temperature, (double)sampling.top_p, (int)sampling.top_k,
              (double)sampling.min_p, (double)sampling.repetition_penalty);
@@ -200,76 +199,89 @@ static int open_log(struct fleet *f, struct device *d, struct err *e)
         err_wrap(e, rc, "METRICS_DIR");
     d->job->owner = d;
     d->job->device_id = d->id;
+    d->job->how = d->how;
     d->job->log = d->log;
     return rc;
 }
 
-static int make_devices(struct fleet *f, const unsigned char *llm, struct err *e)
+/* Who they are, what is set for each, and which have the language model. */
+static int make_devices(struct fleet *f, struct err *e)
 {
-    for (size_t i = 0; i < f->n; i++) {
+    const char *list = f->o->llm_devices;
+    unsigned char *llm = (unsigned char *)calloc(f->n, 1);
+    int rc = llm ? 0 : err_set(e, ERR_NOMEM, "%zu devices: no memory", f->n);
+    if (!rc && list)
+        rc = fleet_parse_devices(list, f->n, llm, e);
+    for (size_t i = 0; !rc && i < f->n; i++) {
         struct device *d = &f->devices[i];
         d->fleet = f;
-        d->llm = llm[i];
-        int rc = name_device(f, i, e);
-        if (!rc && d->llm)
-            rc = open_log(f, d, e);
+        rc = name_device(f, i, e);
+        if (!rc)
+            rc = device_configure(d, e);
         if (rc)
-            return rc;
+            break;
+        d->llm = list ? llm[i] : settings_bool(d->settings, SET_ENABLE_LLM);
+        f->has_llm |= d->llm;
+        f->watches |= alarm_limits_any(&d->limits);
     }
-    return 0;
+    free(llm);
+    settings_warn_of_absent_devices(f->o->settings);
+    if (!rc && f->o->inferences && !f->has_llm)
+        rc = err_set(e, ERR_USAGE, "inferences: no device has ENABLE_LLM");
+    return rc;
 }
 
-static int choose_llm_devices(struct fleet *f, unsigned char *llm, struct err *e)
+static int open_analyses(struct fleet *f, struct err *e)
 {
-    bool enabled = settings_bool(f->o->settings, SET_ENABLE_LLM);
-    const char *list = f->o->llm_devices;
-    if (list && enabled)
-        return fleet_parse_devices(list, f->n, llm, e);
-    memset(llm, enabled, f->n);
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < f->n; i++)
+        if (f->devices[i].llm)
+            rc = device_open_analysis(&f->devices[i], e);
+    return rc;
+}
+
+static int open_logs(struct fleet *f, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < f->n; i++)
+        if (f->devices[i].llm)
+            rc = open_log(f, &f->devices[i], e);
+    return rc;
 }
 
 int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e)
 {
-    const struct settings *s = o->settings;
     *f = (struct fleet){.o = o, .n = o->n_devices};
-    f->prefix = settings_text(s, SET_MQTT_TOPIC_PREFIX);
+    f->prefix = settings_text(o->settings, SET_MQTT_TOPIC_PREFIX);
     if (topic_prefix_check(f->prefix, e))
         return ERR_USAGE;
-    settings_interval(s, &f->interval_min_s, &f->interval_max_s);
-    f->rate = settings_float(s, SET_RATE);
-    f->interval = (uint64_t)settings_int(s, SET_LLM_INFERENCE_INTERVAL);
     f->queue_max = QUEUE_ALL / f->n;
     f->queue_max = f->queue_max < QUEUE_MIN   ? QUEUE_MIN
                    : f->queue_max > QUEUE_MAX ? QUEUE_MAX
                                               : f->queue_max;
-    unsigned char *llm = (unsigned char *)calloc(f->n, 1);
     f->devices = (struct device *)calloc(f->n, sizeof *f->devices);
-    int rc = llm && f->devices ? 0 : err_set(e, ERR_NOMEM, "%zu devices: no memory", f->n);
-    if (!rc)
-        rc = choose_llm_devices(f, llm, e);
-    for (size_t i = 0; !rc && i < f->n; i++)
-        f->has_llm |= llm[i];
+    int rc = f->devices ? 0 : err_set(e, ERR_NOMEM, "%zu devices: no memory", f->n);
     if (!rc)
         rc = allow_files(f->n, e);
     if (!rc)
         rc = open_dataset(f, e);
     if (!rc)
+        rc = make_devices(f, e);
+    if (!rc)
         log_info("LLM Inference: %s", f->has_llm ? "Enabled" : "Disabled");
+    if (!rc)
+        rc = open_analyses(f, e);
     if (!rc && f->has_llm)
         rc = open_model(f, e);
+    if (!rc)
+        rc = open_logs(f, e);
     if (!rc && o->store)
         rc = store_open(&f->store, o->store, e);
     if (!rc && o->store)
         rc = store_use_prefix(f->store, f->prefix, e);
     if (!rc)
-        rc = make_devices(f, llm, e);
-    if (!rc)
         rc = open_broker(f, e);
-    if (!rc)
-        rc = loop_open(&f->loop, e);
-    free(llm);
-    return rc;
+    return rc ? rc : loop_open(&f->loop, e);
 }
 
 void fleet_release(struct fleet *f)
@@ -280,13 +292,13 @@ void fleet_release(struct fleet *f)
         if (d->job)
             job_release(d->job);
         free(d->job);
+        device_release_profile(d);
     }
     free(f->devices);
     broker_close(&f->broker);
     store_close(&f->store);
     dataset_close(&f->dataset);
-    prompt_close(&f->shared.prompt);
-    buf_release(&f->shared.stop_text);
+    analysis_release(&f->how);
     buf_release(&f->password);
     meter_close(&f->shared.meter);
     wattle_model_close(&f->shared.model);

@@ -10,7 +10,15 @@
 struct device {
     struct fleet *fleet;
     char name[DEVICE_NAME_MAX + 1], id[DEVICE_ID_MAX + 1];
+    const struct settings *settings; /* its own, or those of all */
     bool llm;
+    double interval_min_s, interval_max_s, rate;
+    uint64_t interval; /* LLM_INFERENCE_INTERVAL */
+    struct alarm_limits limits;
+    struct alarm_state alarm;
+    uint64_t alarms;          /* raised so far */
+    struct analysis *how;     /* NULL without LLM */
+    struct analysis *own_how; /* the same where it is not that of all */
     struct mqtt *mqtt;
     struct mqtt_counters counters; /* the last ones, kept after mqtt is closed */
     bool away;                     /* its connection was lost, or never came */
@@ -44,13 +52,13 @@ struct fleet {
     struct worker *worker;
     struct device *devices;
     size_t n;
-    size_t queue_max; /* of each device's MQTT client */
-    double interval_min_s, interval_max_s, rate;
-    uint64_t interval; /* LLM_INFERENCE_INTERVAL */
+    size_t queue_max;    /* of each device's MQTT client */
+    struct analysis how; /* of the devices whose settings are those of all */
+    bool watches;        /* some device has a limit */
 
     struct timer *tick, *duration, *guard;
     uint64_t start_ns;
-    uint64_t inferences, errors, skipped, pending;
+    uint64_t inferences, errors, skipped, pending, alarms;
     size_t n_away;
     uint64_t dropped_said;
     double last_inference_s, last_tokens_per_second;
@@ -74,6 +82,11 @@ void fleet_release(struct fleet *f); /* half-built is fine */
 
 /* find_dataset.c: appends the path of the telemetry that DATASET_PATH, "" included, stands for. */
 int fleet_find_dataset(const char *given, struct buf *path, struct err *e);
+
+/* profile.c: what a device's settings make of it, when it has its name and id. */
+int device_configure(struct device *d, struct err *e);
+int device_open_analysis(struct device *d, struct err *e);
+void device_release_profile(struct device *d);
 
 /* device.c */
 int device_open(struct device *d, struct err *e); /* fleet, name, id, llm, log, job are set */

@@ -20,6 +20,7 @@ static char folder[64];
 struct bench {
     struct loop *loop;
     struct inference_shared shared;
+    struct analysis how;
     struct metric_log *log;
     struct worker *worker;
     struct job jobs[JOBS];
@@ -66,10 +67,10 @@ static bool open_bench(struct bench *b)
     assert_int_equal(wattle_model_open(&b->shared.model, &o, NULL, 0), 0);
     wattle_model_info(b->shared.model, &b->shared.info);
     assert_int_equal(meter_open(&b->shared.meter, &m, NULL), 0);
-    assert_int_equal(prompt_open(&b->shared.prompt, NULL, NULL), 0);
-    wattle_request_init(&b->shared.request);
-    b->shared.request.sampling.temperature = 0;
-    b->shared.request.max_new_tokens = 3;
+    assert_int_equal(prompt_open(&b->how.prompt, NULL, NULL), 0);
+    wattle_request_init(&b->how.request);
+    b->how.request.sampling.temperature = 0;
+    b->how.request.max_new_tokens = 3;
     b->shared.model_name = "the model";
     assert_int_equal(metric_log_open(&b->log, folder, "bench", "id", NULL, NULL), 0);
     assert_int_equal(loop_open(&b->loop, NULL), 0);
@@ -79,6 +80,7 @@ static bool open_bench(struct bench *b)
         struct job *j = &b->jobs[i];
         job_init(j);
         j->device_id = "id";
+        j->how = &b->how;
         j->log = b->log;
         j->seq = (uint64_t)i + 1;
         j->due_ns = clock_mono_ns();
@@ -96,7 +98,7 @@ static void close_bench(struct bench *b)
     loop_close(&b->loop);
     unlink(metric_log_path(b->log));
     metric_log_close(&b->log);
-    prompt_close(&b->shared.prompt);
+    analysis_release(&b->how);
     meter_close(&b->shared.meter);
     wattle_model_close(&b->shared.model);
 }
@@ -142,7 +144,7 @@ static void cancels_the_rest(void **state)
     b.stop_after = 1;
     for (int i = 0; i < JOBS; i++)
         worker_add(b.worker, &b.jobs[i]);
-    b.shared.request.max_new_tokens = 0; /* the second would go on for long */
+    b.how.request.max_new_tokens = 0; /* the second would go on for long */
     loop_run(b.loop);
     assert_true(b.stopped && b.saved);
     assert_int_equal(b.done, JOBS);
@@ -159,7 +161,7 @@ static void records_a_failure(void **state)
     struct bench b;
     if (!open_bench(&b))
         skip();
-    b.shared.request.max_length = 8; /* no prompt fits */
+    b.how.request.max_length = 8; /* no prompt fits */
     b.stop_after = 1;
     worker_add(b.worker, &b.jobs[0]);
     loop_run(b.loop);
