@@ -24,7 +24,7 @@ const label = () => `${current()[3]}, by model, ${range_name()}`;
 
 const ROWS = [
   ["Inference time", (m) => duration_ms(m.time_ms?.avg), () => "mean"],
-  ["Median, 95th percentile", (m) => `${duration_ms(m.time_ms?.p50)}, ${duration_ms(m.time_ms?.p95)}`, null],
+  ["Median, p95", (m) => `${duration_ms(m.time_ms?.p50)}, ${duration_ms(m.time_ms?.p95)}`, null],
   ["Speed", (m) => (m.tokens_per_second === null || m.tokens_per_second === undefined ? NONE : fixed(m.tokens_per_second, 1) + "\u00a0tokens/s"), null],
   ["Memory", (m) => megabytes(m.memory_mb), null],
   ["CPU", (m) => percent(m.cpu_percent), null],
@@ -89,6 +89,7 @@ function draw() {
     fill(entry.c, m);
     if (entry.seen !== m.inferences && performance.now() - entry.at > RELOAD_MS) load(entry, m);
   }
+  cards.parentElement.classList.toggle("many", state.models.length > 2);
   hint.hidden = state.models.length > 0;
   plot.element.hidden = $("model-field").hidden = state.models.length === 0;
 }

@@ -142,11 +142,13 @@ export class Plot {
     this.canvas.classList.toggle("is-empty", drawn.length === 0);
     const old = new Map(chart.data.datasets.map((d) => [d.key, d]));
     chart.data.datasets = drawn.map((s) => {
+      // Chart.js keeps the radius that a dataset's points were born with: with or without dots, it is another dataset.
+      const dots = s.points.length === 1 || (this.options.points && s.points.length <= 80), key = s.key + (dots ? " dots" : "");
       const colour = colours.series[s.colour % COLOURS], gap = Math.max(5 * usual_gap(s.points), range / 100);
       // A device that was silent leaves a gap, and not a line through what nobody measured.
-      return Object.assign(old.get(s.key) || { key: s.key }, {
+      return Object.assign(old.get(key) || { key }, {
         label: s.name, data: s.points, borderColor: colour, backgroundColor: colour, spanGaps: false,
-        pointRadius: s.points.length === 1 || (this.options.points && s.points.length <= 80) ? 2 : 0,
+        pointRadius: dots ? 2 : 0,
         segment: { borderColor: (c) => (c.p1.parsed.x - c.p0.parsed.x > gap ? "transparent" : undefined) },
       });
     });
