@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* What is to run, whatever the target: every device's variables, and which files of this machine
+ * they need. Texts live in the arena of the plan.
+ *
+ * Invariant: every text in it is UTF-8, since YAML and unit files are. */
+#ifndef WATTLE_DEPLOY_PLAN_H
+#define WATTLE_DEPLOY_PLAN_H
+
+#include "deploy/deploy.h"
+#include "deploy/names.h"
+
+/* Inside the image: see packaging/README.md. */
+#define PLAN_METRICS     "/app/metrics"
+#define PLAN_DATASET     "/app/dataset"
+#define PLAN_CONFIG      "/etc/edge-device"
+#define PLAN_FILES       "/app/files"
+#define PLAN_DATA        "/app/data"
+#define PLAN_MODELS      "/app/models"
+#define PLAN_HF_HOME     "/home/wattle/.cache/huggingface"
+#define PLAN_BROKER_DATA "/var/lib/mosquitto"
+#define PLAN_BROKER      "mqtt-broker"
+#define PLAN_DASHBOARD   "dashboard"
+enum { PLAN_USER = 10001, PLAN_VARIABLES_MAX = SET_N + 8, PLAN_MOUNTS_MAX = 16 };
+
+struct variable {
+    const char *name, *value;
+    enum setting_id id;
+    bool secret;
+    bool llm; /* only of devices with a language model */
+};
+
+/* A file or folder of this machine that a device sees at another place. */
+struct mount {
+    const char *host;   /* absolute, or relative to the output and then begins with "./" */
+    const char *inside; /* absolute */
+    const char *key;    /* a DNS label for it: "mqtt-ca-file" */
+    enum setting_id id; /* the setting that named it; SET_N: none */
+    bool folder, writable, llm;
+    bool broker; /* what a broker of our own needs too */
+};
+
+struct plan_device {
+    const char *name, *id;
+    const char *service; /* a DNS label */
+    bool llm;
+};
+
+struct plan {
+    const struct deploy_options *o;
+    struct arena arena;
+    struct plan_device *devices;
+    size_t n_devices;
+    struct variable variables[PLAN_VARIABLES_MAX]; /* of every device, in the order of writing */
+    size_t n_variables;
+    struct mount mounts[PLAN_MOUNTS_MAX];
+    size_t n_mounts;
+    bool has_llm;          /* one of the devices at least */
+    bool broker;           /* ours */
+    bool broker_password;  /* ours, and it asks for one */
+    bool secret;           /* a variable of ours is one */
+    bool dataset_given;    /* DATASET_PATH was: no ./dataset */
+    uint64_t memory, swap; /* bytes; 0: no limit */
+    const char *build;     /* build context as it is written, NULL: nothing is built */
+    const char *image, *broker_image;
+    const char *dashboard_token; /* "": none */
+    char port[8];                /* MQTT_PORT as text */
+    const char *metrics;         /* host folder of all devices' metrics */
+    unsigned user, group;        /* whom the containers run as */
+    char *notes[32];             /* in the arena */
+    size_t n_notes;
+};
+
+/* After a failure there is nothing to release. */
+int plan_make(struct plan *p, const struct deploy_options *o, struct err *e);
+void plan_release(struct plan *p);
+
+/* plan_paths.c: the settings that name files; adds variables and mounts. */
+int plan_files(struct plan *p, struct err *e);
+/* The model: a file or folder of this machine, or a name of the hub. */
+int plan_model(struct plan *p, struct err *e);
+/* Where docker-compose.yml will lie: relative paths in it are relative to that. */
+const char *plan_folder(struct plan *p);
+
+int plan_variable(struct plan *p, enum setting_id id, const char *name, const char *value, bool llm,
+                  struct err *e);
+int plan_mount(struct plan *p, const struct mount *m, struct err *e);
+void plan_note(struct plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "Cannot happen" but for memory: NULL then. */
+const char *plan_printf(struct plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool plan_applies(const struct plan_device *d, bool llm);
+
+#endif
