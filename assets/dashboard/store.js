@@ -59,7 +59,7 @@ export function replace(full) {
   state.models = full.models || [];
   state.anomalies = [...(full.anomalies || [])].sort((a, b) => seconds(b.utc) - seconds(a.utc)).slice(0, ANOMALIES);
   state.devices = new Map((full.devices || []).map((d) => [d.id, d]));
-  for (const a of state.analyses) a.open = false;
+  state.analyses = state.analyses.filter((a) => !a.open); // their end was not heard
   samples.length = 0;
   counters(full.counters);
   emit("state");
@@ -74,6 +74,8 @@ export function tick(t) {
   server_time(t.now_utc);
   let new_devices = false;
   for (const d of t.devices || []) {
+    // An inference that failed has no analysis: what it had written goes.
+    if (d.counts?.errors > (state.devices.get(d.id)?.counts?.errors ?? Infinity)) drop_stream(d.id);
     new_devices ||= !state.devices.has(d.id);
     state.devices.set(d.id, d);
     emit("reading", d);
@@ -96,6 +98,13 @@ function add_analysis(entry) {
   if (state.analyses.length > ANALYSES) state.analyses.length = ANALYSES;
 }
 const open_stream = (id) => state.analyses.find((a) => a.open && a.device_id === id);
+
+function drop_stream(id) {
+  const stream = open_stream(id);
+  if (!stream) return;
+  state.analyses.splice(state.analyses.indexOf(stream), 1);
+  emit("analyses", id);
+}
 
 export function token(t) {
   const text = String(t.text ?? "");
