@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "codec/codec.h"
 #include "telemetry/alarm.h"
+#include "telemetry/verdict.h"
 
 enum { DEVICE_ID_MAX = 128, DEVICE_NAME_MAX = 128 };
 
