@@ -30,7 +30,7 @@ const COUNTERS = [
   ["Energy", () => [joules(store.energy_total()), energy_note()]],
   ["Anomalies", () => [count(state.counters.anomalies), ""], () => (state.counters.anomalies > 0 ? "warn" : null)],
   ["Errors", () => [count(state.counters.errors), ""], () => (state.counters.errors > 0 ? "bad" : null)],
-  ["Dropped", () => [count(state.counters.dropped), ""], () => (state.counters.dropped > 0 ? "bad" : null)],
+  ["Dropped", () => [count(state.counters.dropped), state.counters.bad > 0 ? `${count(state.counters.bad)} unreadable` : ""], () => (state.counters.dropped > 0 ? "bad" : null)],
 ];
 const counter_cells = COUNTERS.map(([name]) => {
   const value = el("b", { class: "num" }), note = el("span", { class: "muted" });
