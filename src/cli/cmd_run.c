@@ -151,7 +151,7 @@ static void print_table(const struct fleet_result *r)
            (unsigned long long)t->dropped, (unsigned long long)t->inferences,
            (unsigned long long)t->errors, (unsigned long long)t->skipped);
     if (t->watches)
-        printf(", %llu alarms", (unsigned long long)t->alarms);
+        printf(", %llu alarm%s", (unsigned long long)t->alarms, t->alarms == 1 ? "" : "s");
     if (r->energy_source[0] && t->inferences)
         printf("; energy: %s", r->energy_source);
     printf("\n");
