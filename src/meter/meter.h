@@ -7,6 +7,7 @@
 #define WATTLE_METER_METER_H
 
 #include "base/base.h"
+#include "meter/machine.h"
 #include "meter/profiles.h"
 
 enum energy_source { ENERGY_RAPL, ENERGY_HWMON, ENERGY_ESTIMATE };
