@@ -13,6 +13,7 @@ static int run(const struct settings *s, struct err *e)
 {
     struct buf path;
     const char *health = settings_text(s, SET_HEALTH_FILE);
+    fleet_catch_early_signals();
     int rc = health_begin(health, e); /* before a model is fetched: that may take long */
     if (rc)
         return exit_code_of(rc);

@@ -23,6 +23,8 @@ struct fleet_progress {
     uint64_t sent;                    /* telemetry messages */
     uint64_t published, acknowledged; /* messages of every topic */
     uint64_t waiting, dropped, resent, reconnects;
+    uint64_t refused;          /* by the broker, or too large for it */
+    uint64_t stored, restored; /* put into the queue on disk; taken from an earlier start's */
     uint64_t inferences; /* done, those that failed included */
     uint64_t errors;     /* of them */
     uint64_t skipped;    /* due while the device's earlier one was not done */
@@ -55,6 +57,7 @@ struct fleet_options {
 struct fleet_device {
     char *name, *id, *metrics_file; /* "": none was written */
     uint64_t sent, published, acknowledged, waiting, dropped, resent;
+    uint64_t refused, restored, on_disk; /* on_disk: of waiting, for the next start */
     uint64_t inferences, errors, skipped, alarms;
     double avg_ms, tokens_per_second; /* means of its good inferences; 0: none */
     double energy_j;                  /* sum */
@@ -73,6 +76,11 @@ void fleet_result_release(struct fleet_result *r);
 /* Checks "1,3,5" against n devices; ERR_USAGE names the part that is wrong. on: n bytes, set to 1
  * for the devices named, may be NULL. */
 int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct err *e);
+
+/* From now until fleet_run has begun, SIGTERM ends the process with exit code 0 and SIGINT with 130:
+ * for what a device does before, such as fetching its model. As process 1 of a container it would
+ * not hear them otherwise. */
+void fleet_catch_early_signals(void);
 
 /* Runs until duration, inferences, SIGINT or SIGTERM; everything is published, saved and closed
  * when it returns, at most 5 s after the signal; a second SIGINT ends the process at once.
