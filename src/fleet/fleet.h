@@ -13,6 +13,7 @@
 #include "fleet/power.h"
 #include "fleet/request.h"
 #include "fleet/topic.h"
+#include "fleet/workload.h"
 #include "settings/settings.h"
 
 enum { FLEET_DEVICES_MAX = 100000 };

@@ -151,6 +151,7 @@ static void record_begin(struct metric_record *m, const struct inference_shared 
         .throttled_ms = NAN,
         .frequency_mhz = NAN,
         .temperature_c = NAN,
+        .request = j->request,
     };
 }
 
@@ -165,17 +166,23 @@ static uint64_t occupied_bytes(struct inference_shared *s, const struct outcome 
     return engine + (growth > fresh ? growth - fresh : 0);
 }
 
+static double without(uint64_t bytes, uint64_t others)
+{
+    return bytes > others ? (double)(bytes - others) / MIB : 0;
+}
+
 /* Time is the meter's, so that the estimate's formula holds on the fields that are published. */
-static void record_measured(struct metric_record *m, const struct outcome *o, uint64_t occupied)
+static void record_measured(struct metric_record *m, const struct inference_shared *s,
+                            const struct outcome *o, uint64_t occupied)
 {
     const struct meter_sample *p = &o->sample;
     const struct wattle_result *r = &o->result;
     const struct wattle_usage *u = &r->usage;
     m->inference_time_s = p->seconds;
     m->memory_used_mb = (double)occupied / MIB;
-    m->memory_total_mb = (double)p->rss_bytes / MIB;
-    m->memory_private_mb = (double)p->private_bytes / MIB;
-    m->memory_shared_mb = (double)p->shared_bytes / MIB;
+    m->memory_private_mb = without(p->private_bytes, s->others_private);
+    m->memory_shared_mb = without(p->shared_bytes, s->others_shared);
+    m->memory_total_mb = without(p->rss_bytes, s->others_private + s->others_shared);
     m->cpu_percent_avg = p->cpu_percent_avg;
     m->cpu_percent_samples = p->cpu_percent_samples;
     m->energy_mj = p->energy_j * 1e3;
@@ -241,6 +248,7 @@ void inference_run(struct inference_shared *s, struct job *j)
     j->seconds = j->tokens_per_second = j->energy_j = 0;
     j->tokens = 0;
     j->error.text[0] = '\0';
+    j->verdict = VERDICT_NONE;
     if (atomic_load(&s->cancelled)) {
         j->outcome = JOB_CANCELLED;
         return;
@@ -252,8 +260,12 @@ void inference_run(struct inference_shared *s, struct job *j)
     }
     record_begin(&m, s, j);
     if (o.rc == 0 && o.measured) {
-        record_measured(&m, &o, occupied_bytes(s, &o));
+        record_measured(&m, s, &o, occupied_bytes(s, &o));
         buf_put(&j->text, o.result.text, o.result.text_bytes);
+        if (j->request) {
+            j->verdict = verdict_read(buf_view(&j->text));
+            m.verdict = verdict_name(j->verdict);
+        }
         write_analysis(j, m.utc_us);
         j->seconds = m.inference_time_s;
         j->tokens = m.completion_tokens;
@@ -266,6 +278,9 @@ void inference_run(struct inference_shared *s, struct job *j)
         m.error = j->error.text;
         j->outcome = JOB_FAILED;
     }
+    j->record = m;
+    if (!j->log)
+        goto done;
     if (metric_log_add(j->log, &m, &e))
         log_error("metrics of %s: %s", j->device_id, e.text);
     write_metrics(j, &m);

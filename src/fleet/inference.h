@@ -36,6 +36,7 @@ struct inference_shared {
     struct meter *meter;
     uint64_t
         touched_bytes; /* the worker's: most keys, values and scratch that a request had so far */
+    uint64_t others_private, others_shared; /* of the resident set: other models', not reported */
     atomic_bool cancelled;
 };
 
@@ -50,7 +51,8 @@ struct job {
 
     const char *device_id;
     const struct analysis *how;
-    struct metric_log *log;
+    struct metric_log *log; /* NULL: none, and no payloads but the analysis */
+    uint64_t request;       /* of a comparison: its verdict is read, too; else 0 */
     struct reading reading;
     uint64_t seq;
     struct buf telemetry; /* the message's payload */
@@ -62,13 +64,14 @@ struct job {
     double seconds, tokens_per_second, energy_j;
     int32_t tokens;
     enum energy_source energy_source;
+    enum verdict verdict;
+    struct metric_record record; /* its strings live as long as the job and what it was run with */
     struct err error;
 };
 
 void job_init(struct job *j);
 void job_release(struct job *j);
-/* Runs it, adds its record to the log and writes the payloads. A cancelled one
- * leaves no record. */
+/* Runs it, adds its record to the log and writes the payloads. A cancelled one leaves no record. */
 void inference_run(struct inference_shared *s, struct job *j);
 
 #endif

@@ -36,6 +36,9 @@ struct metric_record {
     const char *error;         /* NULL: none */
     double throttled_ms;
     double frequency_mhz, temperature_c; /* frequency 0: not known either */
+    /* Of a comparison only; 0 and NULL are not written. */
+    uint64_t request;    /* the same number in each model's record of the same reading */
+    const char *verdict; /* what the answer said: "normal", "unusual", "none" */
 };
 /* The object of iot/metrics/{id} and of detailed_metrics: the seed's fields in its order, then
  * ours. Seconds and joules have 4 decimals, joules a token 6, temperature 1, all else 2. */

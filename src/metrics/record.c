@@ -67,6 +67,10 @@ static void write_own_fields(struct json_writer *w, const struct metric_record *
     write_fixed(w, "throttled_ms", r->throttled_ms, 2);
     write_fixed(w, "frequency_mhz", r->frequency_mhz > 0 ? r->frequency_mhz : (double)NAN, 2);
     write_fixed(w, "temperature_c", r->temperature_c, 1);
+    if (r->request)
+        write_int(w, "request", (int64_t)r->request);
+    if (r->verdict)
+        write_str(w, "verdict", r->verdict);
 }
 
 void metric_record_write(struct json_writer *w, const struct metric_record *r)
