@@ -128,6 +128,14 @@ double workload_idle_power(struct workload *w, double seconds)
     return sample.energy_source == ENERGY_ESTIMATE ? (double)NAN : sample.energy_j / sample.seconds;
 }
 
+/* A number that two runs share only where they asked about the same reading in the same place; as a
+ * double it is exact. */
+static uint64_t id_of(const struct job *j, uint64_t request)
+{
+    uint64_t hash = span_hash(span_str(j->device_id)) ^ span_hash(span_str(j->reading.ts)) * 31;
+    return ((hash ^ hash >> 32) & 0xffffffff) << 20 | (request & 0xfffff);
+}
+
 /* The same reading for the same number: the devices in turn, each time another row of theirs. */
 static void choose_reading(const struct workload *w, uint64_t request, struct job *j)
 {
@@ -271,7 +279,7 @@ static void run(struct workload_model *m, uint64_t request, struct metric_log *l
     choose_reading(m->w, request, j);
     find_others(m);
     j->log = log;
-    j->request = request;
+    j->request = id_of(j, request);
     j->due_ns = clock_mono_ns();
     inference_run(&m->shared, j);
 }

@@ -93,6 +93,7 @@ static const struct number_field {
     FIELD("prompt_length", prompt_length),
     FIELD("response_length", response_length),
     FIELD("threads", threads),
+    FIELD("request", request),
 #undef FIELD
 };
 enum { NUMBER_FIELDS = sizeof number_fields / sizeof *number_fields };
@@ -118,6 +119,8 @@ static int read_sample(struct metric_sample *out, const struct json *record, con
         r = field_text(s.energy_source, sizeof s.energy_source, record, what, "energy_source", e);
     if (r == 0)
         r = field_text(s.quantization, sizeof s.quantization, record, what, "quantization", e);
+    if (r == 0)
+        r = field_text(s.verdict, sizeof s.verdict, record, what, "verdict", e);
     s.utc_s = metric_parse_time(span_str(stamp));
     s.failed = json_type_of(json_get(record, "error")) != JSON_NULL;
     if (r == 0)
@@ -175,7 +178,7 @@ static int read_loading(struct metric_samples *s, struct span text, const char *
     if (r < 0)
         return r;
     double bytes = 0;
-    (void)field_number(&s->load_seconds, tree, file, "load_seconds", NULL);
+    (void)field_number(&s->load_seconds, tree, file, "load_time_seconds", NULL);
     (void)field_number(&bytes, tree, file, "file_bytes", NULL);
     (void)field_number(&s->threads, tree, file, "threads", NULL);
     (void)field_text(s->quantization, sizeof s->quantization, tree, file, "quantization", NULL);

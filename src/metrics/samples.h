@@ -14,8 +14,10 @@ struct metric_sample {
     double memory_mb, memory_total_mb, cpu_percent, throttled_ms, temperature_c;
     double prompt_tokens, completion_tokens, prompt_length, response_length;
     double threads;
-    char energy_source[16], quantization[16];
-    bool failed; /* it has an error */
+    double request; /* of a comparison: the same number where the same was asked */
+    char energy_source[16], quantization[16],
+        verdict[16]; /* verdict: "normal", "unusual", "none" */
+    bool failed;     /* it has an error */
 };
 
 struct metric_samples {

@@ -8,7 +8,8 @@
 
 void comparison_init(struct comparison *c)
 {
-    *c = (struct comparison){.reference = -1, .noise_percent = NAN, .elapsed_s = NAN};
+    *c = (struct comparison){
+        .reference = -1, .noise_percent = NAN, .idle_measured_w = NAN, .elapsed_s = NAN};
 }
 
 void comparison_release(struct comparison *c)
@@ -16,6 +17,7 @@ void comparison_release(struct comparison *c)
     for (size_t i = 0; i < c->n; i++) {
         free(c->models[i].name);
         free(c->models[i].source);
+        free(c->models[i].problem);
         free(c->models[i].samples);
     }
     for (size_t i = 0; i < c->n_warnings; i++)
@@ -30,8 +32,11 @@ int comparison_add(struct comparison *c, struct compared **out, const char *name
 {
     if (c->n == COMPARED_MAX)
         return err_set(e, ERR_LIMIT, "more than %d models", COMPARED_MAX);
-    struct compared m = {
-        .name = strdup(name), .source = strdup(source), .load_seconds = NAN, .perplexity = NAN};
+    struct compared m = {.name = strdup(name),
+                         .source = strdup(source),
+                         .load_seconds = NAN,
+                         .perplexity = NAN,
+                         .bits_per_byte = NAN};
     if (!m.name || !m.source) {
         free(m.name);
         free(m.source);

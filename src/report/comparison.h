@@ -34,6 +34,8 @@ struct compared {
     double parameters;               /* 0: unknown */
     double load_seconds;             /* NAN: unknown */
     double perplexity;               /* on the text of --perplexity; NAN: not measured */
+    double bits_per_byte;            /* on it: compares models of different tokenizers, too */
+    char *problem;                   /* why it has no inferences, or stopped; owned, NULL: none */
     int threads;                     /* 0: unknown, -1: several */
     struct compared_sample *samples; /* in order of time; owned */
     size_t n, capacity;
@@ -47,6 +49,7 @@ struct comparison {
     double noise_percent; /* spread of a fixed calculation's time between inferences: coefficient of
                              variation; NAN: not measured */
     double idle_w, max_w; /* of the estimate, where it was used */
+    double idle_measured_w; /* before the first inference, by counter or sensor; NAN: unknown */
     char power_profile[64]; /* board that the estimate was put on; "": this machine */
     char *machine;  /* one line: processor, cores usable, memory, kernel; owned, NULL: unknown */
     char *settings; /* one line: the workload and its settings; owned, NULL: unknown */
