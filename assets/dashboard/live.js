@@ -9,7 +9,8 @@ const SILENCE_MS = 45000; // the server's heartbeats come more often than that
 const STALE_MS = 10000; // lost for longer than that: what is shown is called stale
 const PAUSE_MS = [500, 1000, 2000, 4000, 8000, 15000];
 
-const handlers = { tick: store.tick, token: store.token, analysis: store.analysis, anomaly: store.anomaly };
+// state: to who was too slow for the events, instead of those that it missed.
+const handlers = { state: store.replace, tick: store.tick, token: store.token, analysis: store.analysis, anomaly: store.anomaly };
 let failures = 0, lost_at = null, abort = null, wake = null;
 
 export class Refused extends Error {}
