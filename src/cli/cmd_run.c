@@ -6,6 +6,8 @@
 #include "cli/model_input.h"
 #include "codec/codec.h"
 #include "fleet/fleet.h"
+#include "metrics/metrics.h"
+#include "serve/serve.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -239,18 +241,49 @@ static int print_json(const struct fleet_result *r, const struct view *v, struct
 
 /* ---- the command ---- */
 
+struct page {
+    struct feed *feed;
+    struct dashboard *dashboard;
+};
+
+static void close_page(struct page *p)
+{
+    dashboard_close(&p->dashboard);
+    feed_close(&p->feed);
+}
+
+/* Before the fleet, which may have a large model to load: the page is there from the beginning. */
+static int open_page(struct page *p, const struct settings *s, struct fleet_options *o,
+                     struct err *e)
+{
+    struct dashboard_options d = {.settings = s, .source = "run", .store = o->store};
+    if (!settings_option_flag(s, "dashboard"))
+        return 0;
+    int rc = feed_open(&p->feed, FEED_BYTES_MAX, e);
+    d.feed = o->feed = p->feed;
+    if (!rc)
+        rc = dashboard_open(&p->dashboard, &d, e);
+    if (!rc)
+        fprintf(stderr, "Dashboard: %s\n", dashboard_url(p->dashboard));
+    return rc;
+}
+
 static int run_fleet(const struct settings *s, struct fleet_options *o, struct err *e)
 {
     struct view v = {.prefix = settings_text(s, SET_MQTT_TOPIC_PREFIX),
                      .terminal = isatty(STDERR_FILENO),
                      .next_plain_s = PLAIN_EVERY_S};
     struct fleet_result r = {.n_devices = 0};
+    struct page p = {.feed = NULL};
     if (v.terminal)
         log_set_sink(write_log_over, NULL, level_of(settings_text(s, SET_LOG_LEVEL)));
     o->on_start = on_start;
     o->on_progress = on_progress;
     o->ctx = &v;
-    int rc = fleet_run(o, &r, e);
+    int rc = open_page(&p, s, o, e);
+    if (!rc)
+        rc = fleet_run(o, &r, e);
+    close_page(&p);
     if (v.terminal && r.n_devices)
         fprintf(stderr, "\r\033[K");
     if (r.n_devices) { /* also where something could not be kept */
@@ -336,17 +369,18 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      .value = "FILE",
      .help = "keep every message in this SQLite file"},
+    {.name = "dashboard", .type = OPTION_FLAG, .help = "show it live on a web page"},
     {.name = "json", .type = OPTION_FLAG, .help = "print the summary as JSON"},
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {DEVICE_SETTINGS, SET_N};
+static const enum setting_id settings[] = {DEVICE_SETTINGS, DASHBOARD_SETTINGS, SET_N};
 
 static const struct command_spec spec = {
     .name = "run",
     .usage = "wattle run [--devices N] [--interval SECONDS | --rate N] [--duration TIME] "
              "[--enable-llm --llm-model MODEL [--llm-devices LIST] [--inferences K]] "
-             "[--mqtt-broker HOST] [--store FILE] [--json]",
+             "[--mqtt-broker HOST] [--store FILE] [--dashboard] [--json]",
     .summary = "a fleet of devices in one process",
     .notes =
         "Each device sends a row of the dataset to iot/telemetry/ID every 1 to 5 seconds and, with "

@@ -23,6 +23,10 @@
     SET_ALARM_TEMP_MIN, SET_ALARM_TEMP_MAX, SET_ALARM_HUMIDITY_MIN, SET_ALARM_HUMIDITY_MAX, \
         SET_ALARM_CO_MAX, SET_ALARM_SMOKE_MAX, SET_ALARM_LPG_MAX
 
+/* The live page. */
+#define DASHBOARD_SETTINGS \
+    SET_DASHBOARD_ADDRESS, SET_DASHBOARD_PORT, SET_DASHBOARD_TOKEN, SET_DASHBOARD_TOKEN_FILE
+
 /* What every device of ours takes, alone or in a fleet. */
 #define DEVICE_SETTINGS                                                                  \
     SET_DATASET_PATH, SET_INTERVAL, SET_RATE, SET_ENABLE_LLM, MODEL_SETTINGS,            \

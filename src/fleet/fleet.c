@@ -53,6 +53,13 @@ static void add_up(struct fleet *f, struct fleet_progress *p)
     }
 }
 
+static void tell_watchers(struct fleet *f, const struct fleet_progress *p)
+{
+    char address[320];
+    snprintf(address, sizeof address, "%s:%d", f->host, f->port);
+    feed_broker(f->o->feed, address, p->connected > 0, p->reconnects);
+}
+
 static void report(struct fleet *f)
 {
     struct fleet_progress p;
@@ -61,6 +68,7 @@ static void report(struct fleet *f)
         log_warning("%llu messages dropped so far: a device keeps %zu while its broker is away",
                     (unsigned long long)p.dropped, f->queue_max);
     f->dropped_said = p.dropped;
+    tell_watchers(f, &p);
     if (f->o->on_progress)
         f->o->on_progress(f->o->ctx, &p);
 }
@@ -219,6 +227,10 @@ void fleet_device_away(struct fleet *f, struct device *d, const char *reason, bo
     if (!d->away)
         f->n_away++;
     d->away = true;
+    /* What the broker publishes for it, if it is the device that is away and not the broker. */
+    char topic[TOPIC_SIZE];
+    topic_write(topic, f->prefix, "status", d->id, "");
+    feed_message(f->o->feed, topic, span_str("offline"));
     if (hopeless && !f->hopeless.text[0]) {
         err_set(&f->hopeless, ERR_IO, "broker %s:%d: %s", f->host, f->port, reason);
         stop(f, STOP_DONE);
@@ -244,6 +256,7 @@ void fleet_device_refused(struct fleet *f, struct device *d, const char *topic, 
 void fleet_keep(struct fleet *f, const char *topic, struct span payload)
 {
     struct err e;
+    feed_message(f->o->feed, topic, payload);
     if (!f->store || store_add(f->store, clock_utc_us(), topic, payload, &e) == 0)
         return;
     log_error("store: %s", e.text);
@@ -359,8 +372,10 @@ static int start(struct fleet *f, struct err *e)
     timer_start(f->tick, TICK_MS);
     if (f->o->duration_s > 0)
         timer_start(f->duration, (uint64_t)(f->o->duration_s * 1e3) + 1);
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->n; i++) {
+        feed_device(f->o->feed, f->devices[i].id, f->devices[i].name);
         device_start(&f->devices[i]);
+    }
     write_health(f);
     return 0;
 }

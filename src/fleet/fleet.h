@@ -14,6 +14,7 @@
 #include "fleet/request.h"
 #include "fleet/topic.h"
 #include "fleet/workload.h"
+#include "metrics/metrics.h"
 #include "settings/settings.h"
 
 enum { FLEET_DEVICES_MAX = 100000 };
@@ -26,11 +27,11 @@ struct fleet_progress {
     uint64_t waiting, dropped, resent, reconnects;
     uint64_t refused;          /* by the broker, or too large for it */
     uint64_t stored, restored; /* put into the queue on disk; taken from an earlier start's */
-    uint64_t inferences; /* done, those that failed included */
-    uint64_t errors;     /* of them */
-    uint64_t skipped;    /* due while the device's earlier one was not done */
-    uint64_t alarms;     /* raised by readings beyond the limits that are set */
-    bool watches;        /* such limits are set */
+    uint64_t inferences;       /* done, those that failed included */
+    uint64_t errors;           /* of them */
+    uint64_t skipped;          /* due while the device's earlier one was not done */
+    uint64_t alarms;           /* raised by readings beyond the limits that are set */
+    bool watches;              /* such limits are set */
     uint64_t running, queued;
     double last_inference_s, last_tokens_per_second; /* 0: none yet */
 };
@@ -45,6 +46,7 @@ struct fleet_options {
     bool single;
     double duration_s;      /* 0: no limit */
     uint64_t inferences;    /* stop after so many in all; 0: no limit */
+    struct feed *feed;      /* gets what is published and said; borrowed, NULL: none */
     const char *store;      /* SQLite file, NULL: none */
     const char *model_path; /* resolved file; NULL when no device has an LLM */
     /* All devices are about to start; broker: "mqtt://127.0.0.1:40123". May be NULL. */
@@ -78,9 +80,9 @@ void fleet_result_release(struct fleet_result *r);
  * for the devices named, may be NULL. */
 int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct err *e);
 
-/* From now until fleet_run has begun, SIGTERM ends the process with exit code 0 and SIGINT with 130:
- * for what a device does before, such as fetching its model. As process 1 of a container it would
- * not hear them otherwise. */
+/* From now until fleet_run has begun, SIGTERM ends the process with exit code 0 and SIGINT with
+ * 130: for what a device does before, such as fetching its model. As process 1 of a container it
+ * would not hear them otherwise. */
 void fleet_catch_early_signals(void);
 
 /* Runs until duration, inferences, SIGINT or SIGTERM; everything is published, saved and closed

@@ -55,6 +55,8 @@ void job_release(struct job *j)
 struct span_of_work {
     struct inference_shared *shared;
     uint64_t start_ns; /* 0: its turn has not come */
+    const char *device_id;
+    bool spoke; /* some of the answer has come */
 };
 
 static void on_start(void *ctx)
@@ -62,6 +64,13 @@ static void on_start(void *ctx)
     struct span_of_work *w = (struct span_of_work *)ctx;
     w->start_ns = clock_mono_ns();
     meter_begin(w->shared->meter);
+}
+
+static void on_text(void *ctx, const char *text, size_t bytes)
+{
+    struct span_of_work *w = (struct span_of_work *)ctx;
+    feed_token(w->shared->feed, w->device_id, span_of(text, bytes), !w->spoke);
+    w->spoke = true;
 }
 
 static bool keep_going(void *ctx)
@@ -92,7 +101,7 @@ struct outcome {
 static void generate(struct inference_shared *s, const struct job *j, struct outcome *o)
 {
     struct buf system, user;
-    struct span_of_work work = {s, 0};
+    struct span_of_work work = {.shared = s, .device_id = j->device_id};
     struct wattle_message messages[2];
     struct wattle_request r = j->how->request;
     buf_init(&system, PROMPT_MAX);
@@ -108,6 +117,7 @@ static void generate(struct inference_shared *s, const struct job *j, struct out
     r.seed = seed_of(j);
     r.on_start = on_start;
     r.keep_going = keep_going;
+    r.on_text = s->feed ? on_text : NULL;
     r.context = &work;
     o->rc = wattle_generate(s->model, &r, &o->result, o->e.text, sizeof o->e.text);
     if (work.start_ns) {

@@ -33,6 +33,7 @@ struct inference_shared {
     struct wattle_model *model;
     struct wattle_model_info info;
     const char *model_name; /* as the user named it */
+    struct feed *feed;      /* gets the answers as they come; NULL: none */
     struct meter *meter;
     uint64_t
         touched_bytes; /* the worker's: most keys, values and scratch that a request had so far */

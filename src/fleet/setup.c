@@ -97,6 +97,7 @@ static int open_model(struct fleet *f, struct err *e)
         rc = meter_open(&h->meter, &m, e);
     if (rc)
         return rc;
+    h->feed = f->o->feed;
     h->model_name = settings_text(s, SET_LLM_MODEL_NAME);
     wattle_model_info(h->model, &h->info);
     f->loading = (struct metric_loading){

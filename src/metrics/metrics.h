@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "codec/codec.h"
+#include "metrics/feed.h"
 #include "metrics/samples.h"
 
 /* One inference. NAN: not known (written as null, not counted by the summary). Strings may be NULL:

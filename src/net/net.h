@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "net/http.h"
 #include "net/http_post.h"
+#include "net/http_server.h"
 
 /* ---- the event loop: everything below happens on its thread unless said otherwise ---- */
 struct loop;
