@@ -14,7 +14,6 @@
 
 enum {
     TICK_MS = 1000,
-    REFUSALS_SAID = 10,
     WORKER_STOP_MS = 1500, /* for the running inference to notice: then devices finish without it */
     FINISH_MS = 2500,      /* for what waits to be delivered; both together stay below 5 s */
 };
@@ -46,9 +45,6 @@ static void add_up(struct fleet *f, struct fleet_progress *p)
         p->waiting += d->counters.waiting;
         p->dropped += d->counters.dropped;
         p->resent += d->counters.resent;
-        p->refused += d->counters.refused;
-        p->stored += d->counters.stored;
-        p->restored += d->counters.restored;
         p->reconnects += d->counters.reconnects;
     }
 }
@@ -201,12 +197,6 @@ void fleet_queue(struct fleet *f, struct device *d)
 void fleet_device_connected(struct fleet *f, struct device *d)
 {
     log_debug("%s: connected to %s:%d", d->name, f->host, f->port);
-    f->reached = true;
-    f->said_away[0] = '\0';
-    if (mqtt_fell_back(d->mqtt) && !f->said_older) {
-        log_info("broker %s:%d does not speak MQTT 5: 3.1.1 is spoken", f->host, f->port);
-        f->said_older = true;
-    }
     if (!d->away)
         return;
     d->away = false;
@@ -214,16 +204,13 @@ void fleet_device_connected(struct fleet *f, struct device *d)
         log_info("connected to %s:%d%s", f->host, f->port, f->n > 1 ? ", all devices" : " again");
 }
 
-/* One line an outage and reason, not one a device and attempt. A device goes on trying whatever
- * the reason is: it may run where nobody would start it again, and the broker can be mended. A run
- * at a terminal that the broker never took ends at once. */
-void fleet_device_away(struct fleet *f, struct device *d, const char *reason, bool lasting)
+/* One line an outage, not one a device and attempt. */
+void fleet_device_away(struct fleet *f, struct device *d, const char *reason)
 {
-    bool news = f->n_away == 0 || (d == &f->devices[0] && strcmp(reason, f->said_away) != 0);
-    bool hopeless = lasting && !f->reached && !f->o->single;
+    bool first = !d->away && f->n_away == 0;
     snprintf(f->why_away, sizeof f->why_away, "%s", reason);
-    if (news)
-        snprintf(f->said_away, sizeof f->said_away, "%s", reason);
+    log_line(first ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "%s: broker %s:%d: %s; trying again",
+             d->name, f->host, f->port, reason);
     if (!d->away)
         f->n_away++;
     d->away = true;
@@ -231,26 +218,6 @@ void fleet_device_away(struct fleet *f, struct device *d, const char *reason, bo
     char topic[TOPIC_SIZE];
     topic_write(topic, f->prefix, "status", d->id, "");
     feed_message(f->o->feed, topic, span_str("offline"));
-    if (hopeless && !f->hopeless.text[0]) {
-        err_set(&f->hopeless, ERR_IO, "broker %s:%d: %s", f->host, f->port, reason);
-        stop(f, STOP_DONE);
-    } else if (!hopeless) {
-        log_line(news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "%s: broker %s:%d: %s; trying again",
-                 d->name, f->host, f->port, reason);
-    }
-}
-
-/* Once a topic, and of a large fleet not of all its topics. */
-void fleet_device_refused(struct fleet *f, struct device *d, const char *topic, const char *reason)
-{
-    bool loud = f->refusals_said < REFUSALS_SAID;
-    f->refusals_said++;
-    log_line(loud ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
-             "%s: a message on '%s' cannot be delivered: %s; such are counted as refused and not "
-             "sent again",
-             d->name, topic, reason);
-    if (f->refusals_said == REFUSALS_SAID)
-        log_warning("more topics that are refused are logged at level debug");
 }
 
 void fleet_keep(struct fleet *f, const char *topic, struct span payload)
@@ -335,8 +302,6 @@ static int check_worked(const struct fleet *f, const struct fleet_progress *tota
     if (f->inferences && f->errors == f->inferences)
         return err_set(e, ERR_IO, "all %llu inferences failed: %s", (unsigned long long)f->errors,
                        f->first_failed.text);
-    if (f->hopeless.text[0])
-        return err_set(e, ERR_IO, "%s", f->hopeless.text);
     if (total->sent && !total->acknowledged)
         return err_set(e, ERR_IO, "no message was ever acknowledged by %s:%d: %s", f->host, f->port,
                        f->why_away[0] ? f->why_away : "no answer in time");
@@ -427,9 +392,6 @@ static int fill_device(struct fleet_device *out, const struct device *d)
         .waiting = c->waiting,
         .dropped = c->dropped,
         .resent = c->resent,
-        .refused = c->refused,
-        .restored = c->restored,
-        .on_disk = d->on_disk,
         .inferences = d->inferences,
         .errors = d->errors,
         .skipped = d->skipped,
@@ -475,22 +437,6 @@ void fleet_catch_early_signals(void)
     sigaction(SIGTERM, &sa, NULL);
 }
 
-static void say_what_waits(const struct fleet *f, const struct fleet_progress *total)
-{
-    uint64_t kept = 0;
-    for (size_t i = 0; i < f->n; i++)
-        kept += f->devices[i].on_disk;
-    if (total->waiting > kept)
-        log_warning("%llu messages were not acknowledged by the broker",
-                    (unsigned long long)(total->waiting - kept));
-    if (kept)
-        log_warning("%llu messages wait on disk (MQTT_QUEUE_DIR) and are sent first at the next "
-                    "start",
-                    (unsigned long long)kept);
-    if (total->refused)
-        log_warning("%llu messages were refused by the broker", (unsigned long long)total->refused);
-}
-
 int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct err *e)
 {
     struct fleet f;
@@ -514,7 +460,9 @@ int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct
         rc = check_kept(&f, e);
     struct fleet_progress total;
     add_up(&f, &total);
-    say_what_waits(&f, &total);
+    if (total.waiting)
+        log_warning("%llu messages were not acknowledged by the broker",
+                    (unsigned long long)total.waiting);
     if (!rc)
         rc = f.stop == STOP_INTERRUPT ? ERR_CANCELLED : check_worked(&f, &total, e);
 done:
