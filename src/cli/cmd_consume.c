@@ -34,7 +34,7 @@ struct consumer {
     bool json;
     uint64_t limit; /* 0: none */
     uint64_t messages, bad;
-    bool away, reached, interrupted, stopping;
+    bool away, reached, said_older, interrupted, stopping;
     char why_away[256]; /* of the last attempt */
     int failure;        /* what ends it early */
     struct err e;
@@ -208,24 +208,34 @@ static void on_connect(void *ctx)
     c->reached = true;
     log_info("connected to %s:%d", settings_text(c->settings, SET_MQTT_BROKER),
              (int)settings_int(c->settings, SET_MQTT_PORT));
+    if (mqtt_fell_back(c->mqtt) && !c->said_older)
+        log_info("the broker does not speak MQTT 5: 3.1.1 is spoken");
+    c->said_older = mqtt_fell_back(c->mqtt);
 }
 
-static void on_disconnect(void *ctx, const char *reason)
+/* What a broker that never took us says, and will say again, ends it: somebody is waiting. */
+static void on_disconnect(void *ctx, const char *reason, bool lasting)
 {
     struct consumer *c = (struct consumer *)ctx;
-    log_line(c->away ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "broker %s:%d: %s; trying again",
-             settings_text(c->settings, SET_MQTT_BROKER),
-             (int)settings_int(c->settings, SET_MQTT_PORT), reason);
+    const char *host = settings_text(c->settings, SET_MQTT_BROKER);
+    int port = (int)settings_int(c->settings, SET_MQTT_PORT);
+    if (lasting && !c->reached) {
+        fail(c, err_set(&c->e, ERR_IO, "broker %s:%d: %s", host, port, reason));
+        return;
+    }
+    bool news = !c->away || strcmp(c->why_away, reason) != 0;
+    log_line(news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "broker %s:%d: %s; trying again", host,
+             port, reason);
     c->away = true;
     snprintf(c->why_away, sizeof c->why_away, "%s", reason);
 }
 
-static void on_refused(void *ctx, const char *filter)
+static void on_refused(void *ctx, const char *filter, const char *reason)
 {
     struct consumer *c = (struct consumer *)ctx;
-    fail(c, err_set(&c->e, ERR_IO, "broker %s:%d refuses the subscription to '%s'",
+    fail(c, err_set(&c->e, ERR_IO, "broker %s:%d refuses the subscription to '%s': %s",
                     settings_text(c->settings, SET_MQTT_BROKER),
-                    (int)settings_int(c->settings, SET_MQTT_PORT), filter));
+                    (int)settings_int(c->settings, SET_MQTT_PORT), filter, reason));
 }
 
 static void on_flush(void *ctx)
@@ -245,14 +255,7 @@ static int connect_client(struct consumer *c, struct err *e)
     char id[64], all[TOPIC_SIZE];
     snprintf(id, sizeof id, "wattle-consume-%016llx", (unsigned long long)rng_entropy());
     struct mqtt_options o = {
-        .host = settings_text(s, SET_MQTT_BROKER),
-        .port = (int)settings_int(s, SET_MQTT_PORT),
         .client_id = id,
-        .username = settings_text(s, SET_MQTT_USERNAME),
-        .password = buf_cstr(&c->password),
-        .ca_file = settings_text(s, SET_MQTT_CA_FILE),
-        .cert_file = settings_text(s, SET_MQTT_CERT_FILE),
-        .key_file = settings_text(s, SET_MQTT_KEY_FILE),
         .queue_max = 1,
         .on_connect = on_connect,
         .on_disconnect = on_disconnect,
@@ -260,6 +263,7 @@ static int connect_client(struct consumer *c, struct err *e)
         .on_refused = on_refused,
         .ctx = c,
     };
+    fleet_broker_options(&o, s, &c->password);
     int rc = mqtt_open(&c->mqtt, c->loop, &o, e);
     topic_write(all, c->prefix, "#", "", "");
     return rc ? rc : mqtt_subscribe(c->mqtt, filter ? filter : all, e);

@@ -71,9 +71,10 @@ static void on_connect(void *ctx)
     log_info("connected to %s", w->broker);
 }
 
-static void on_disconnect(void *ctx, const char *reason)
+static void on_disconnect(void *ctx, const char *reason, bool lasting)
 {
     struct watcher *w = (struct watcher *)ctx;
+    (void)lasting; /* a page may wait for a broker that is being mended */
     log_line(w->away ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "broker %s: %s; trying again",
              w->broker, reason);
     w->away = true;
@@ -87,11 +88,11 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     feed_message(((struct watcher *)ctx)->feed, topic, payload);
 }
 
-static void on_refused(void *ctx, const char *filter)
+static void on_refused(void *ctx, const char *filter, const char *reason)
 {
     struct watcher *w = (struct watcher *)ctx;
-    w->failure =
-        err_set(&w->e, ERR_IO, "broker %s refuses the subscription to '%s'", w->broker, filter);
+    w->failure = err_set(&w->e, ERR_IO, "broker %s refuses the subscription to '%s': %s", w->broker,
+                         filter, reason);
     stop(w);
 }
 
@@ -101,14 +102,7 @@ static int connect_client(struct watcher *w, struct err *e)
     char id[64], all[TOPIC_SIZE];
     snprintf(id, sizeof id, "wattle-dashboard-%016llx", (unsigned long long)rng_entropy());
     struct mqtt_options o = {
-        .host = settings_text(s, SET_MQTT_BROKER),
-        .port = (int)settings_int(s, SET_MQTT_PORT),
         .client_id = id,
-        .username = settings_text(s, SET_MQTT_USERNAME),
-        .password = buf_cstr(&w->password),
-        .ca_file = settings_text(s, SET_MQTT_CA_FILE),
-        .cert_file = settings_text(s, SET_MQTT_CERT_FILE),
-        .key_file = settings_text(s, SET_MQTT_KEY_FILE),
         .queue_max = 1,
         .on_connect = on_connect,
         .on_disconnect = on_disconnect,
@@ -116,6 +110,7 @@ static int connect_client(struct watcher *w, struct err *e)
         .on_refused = on_refused,
         .ctx = w,
     };
+    fleet_broker_options(&o, s, &w->password);
     snprintf(w->broker, sizeof w->broker, "%s:%d", o.host, o.port);
     tell_broker(w, false);
     topic_write(all, settings_text(s, SET_MQTT_TOPIC_PREFIX), "#", "", "");

@@ -11,6 +11,7 @@
 
 enum {
     TELEMETRY_MAX = 4096,
+    PATH_BYTES_MAX = 8192,
     BURST_MAX = 1000, /* messages in one turn of the loop, when the loop was held up */
 };
 
@@ -156,16 +157,23 @@ static void on_connect(void *ctx)
         publish(d, "status", "", span_str("online"), true);
 }
 
-static void on_disconnect(void *ctx, const char *reason)
+static void on_disconnect(void *ctx, const char *reason, bool lasting)
 {
     struct device *d = (struct device *)ctx;
-    fleet_device_away(d->fleet, d, reason);
+    fleet_device_away(d->fleet, d, reason, lasting);
+}
+
+static void on_undeliverable(void *ctx, const char *topic, const char *reason)
+{
+    struct device *d = (struct device *)ctx;
+    fleet_device_refused(d->fleet, d, topic, reason);
 }
 
 static void on_finished(void *ctx)
 {
     struct device *d = (struct device *)ctx;
     device_count(d);
+    d->on_disk = mqtt_on_disk(d->mqtt);
     fleet_device_finished(d->fleet);
 }
 
@@ -189,10 +197,27 @@ static void make_client_id(const struct device *d, char *out, size_t size)
     snprintf(out + n, size - n, "_%s", d->id);
 }
 
+/* Not for the private broker, which ends with us. queue/ in METRICS_DIR is made when the first
+ * message has to wait; a folder that was named is tried at once. */
+static int choose_queue(const struct fleet *f, struct mqtt_options *o, struct buf *folder,
+                        struct err *e)
+{
+    const struct settings *s = f->o->settings;
+    if (f->broker)
+        return 0;
+    o->queue_now = settings_text(s, SET_MQTT_QUEUE_DIR)[0];
+    if (o->queue_now)
+        buf_str(folder, settings_text(s, SET_MQTT_QUEUE_DIR));
+    else
+        buf_printf(folder, "%s/queue", settings_text(s, SET_METRICS_DIR));
+    o->queue_dir = buf_cstr(folder);
+    return buf_check(folder, "MQTT_QUEUE_DIR", e);
+}
+
 static int open_client(struct device *d, struct err *e)
 {
     struct fleet *f = d->fleet;
-    const struct settings *s = f->o->settings;
+    struct buf folder;
     char client_id[DEVICE_NAME_MAX + DEVICE_ID_MAX + 2], will[TOPIC_SIZE];
     make_client_id(d, client_id, sizeof client_id);
     topic_write(will, f->prefix, "status", d->id, "");
@@ -204,18 +229,20 @@ static int open_client(struct device *d, struct err *e)
         .will_payload = "offline",
         .will_retain = true,
         .queue_max = f->queue_max,
+        .queue_bytes = f->queue_bytes,
         .on_connect = on_connect,
         .on_disconnect = on_disconnect,
+        .on_undeliverable = on_undeliverable,
         .ctx = d,
     };
-    if (!f->broker) {
-        o.username = settings_text(s, SET_MQTT_USERNAME);
-        o.password = buf_cstr(&f->password);
-        o.ca_file = settings_text(s, SET_MQTT_CA_FILE);
-        o.cert_file = settings_text(s, SET_MQTT_CERT_FILE);
-        o.key_file = settings_text(s, SET_MQTT_KEY_FILE);
-    }
-    return mqtt_open(&d->mqtt, f->loop, &o, e);
+    if (!f->broker)
+        fleet_broker_options(&o, f->o->settings, &f->password);
+    buf_init(&folder, PATH_BYTES_MAX);
+    int rc = choose_queue(f, &o, &folder, e);
+    if (!rc)
+        rc = mqtt_open(&d->mqtt, f->loop, &o, e);
+    buf_release(&folder);
+    return rc;
 }
 
 /* ---- life ---- */
@@ -257,6 +284,8 @@ void device_count(struct device *d)
 void device_close(struct device *d)
 {
     device_count(d);
+    if (d->mqtt)
+        d->on_disk = mqtt_on_disk(d->mqtt);
     mqtt_close(&d->mqtt);
     timer_close(&d->timer);
 }

@@ -45,6 +45,9 @@ static void add_up(struct fleet *f, struct fleet_progress *p)
         p->waiting += d->counters.waiting;
         p->dropped += d->counters.dropped;
         p->resent += d->counters.resent;
+        p->refused += d->counters.refused;
+        p->stored += d->counters.stored;
+        p->restored += d->counters.restored;
         p->reconnects += d->counters.reconnects;
     }
 }
@@ -132,7 +135,7 @@ static void on_guard(void *ctx)
         loop_stop(f->loop);
 }
 
-static void stop(struct fleet *f, enum stop_reason reason)
+void fleet_stop(struct fleet *f, enum stop_reason reason)
 {
     if (f->stop != NOT_STOPPED)
         return;
@@ -165,7 +168,7 @@ static void on_worker_stopped(void *ctx)
 
 static void on_duration(void *ctx)
 {
-    stop((struct fleet *)ctx, STOP_DONE);
+    fleet_stop((struct fleet *)ctx, STOP_DONE);
 }
 
 static void on_signal(void *ctx, int number)
@@ -177,7 +180,7 @@ static void on_signal(void *ctx, int number)
     log_info("%s: ending", number == SIGINT ? "interrupted" : "told to end");
     if (number == SIGINT && f->stop != NOT_STOPPED)
         f->stop = STOP_INTERRUPT;
-    stop(f, number == SIGINT ? STOP_INTERRUPT : STOP_TERM);
+    fleet_stop(f, number == SIGINT ? STOP_INTERRUPT : STOP_TERM);
 }
 
 /* ---- what devices ask for ---- */
@@ -192,32 +195,6 @@ void fleet_queue(struct fleet *f, struct device *d)
 {
     f->pending++;
     worker_add(f->worker, d->job);
-}
-
-void fleet_device_connected(struct fleet *f, struct device *d)
-{
-    log_debug("%s: connected to %s:%d", d->name, f->host, f->port);
-    if (!d->away)
-        return;
-    d->away = false;
-    if (--f->n_away == 0)
-        log_info("connected to %s:%d%s", f->host, f->port, f->n > 1 ? ", all devices" : " again");
-}
-
-/* One line an outage, not one a device and attempt. */
-void fleet_device_away(struct fleet *f, struct device *d, const char *reason)
-{
-    bool first = !d->away && f->n_away == 0;
-    snprintf(f->why_away, sizeof f->why_away, "%s", reason);
-    log_line(first ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "%s: broker %s:%d: %s; trying again",
-             d->name, f->host, f->port, reason);
-    if (!d->away)
-        f->n_away++;
-    d->away = true;
-    /* What the broker publishes for it, if it is the device that is away and not the broker. */
-    char topic[TOPIC_SIZE];
-    topic_write(topic, f->prefix, "status", d->id, "");
-    feed_message(f->o->feed, topic, span_str("offline"));
 }
 
 void fleet_keep(struct fleet *f, const char *topic, struct span payload)
@@ -258,7 +235,7 @@ static void on_job_done(void *ctx, struct job *j)
     device_take(d);
     report(f);
     if (f->o->inferences && f->inferences >= f->o->inferences)
-        stop(f, STOP_DONE);
+        fleet_stop(f, STOP_DONE);
 }
 
 /* On the worker's thread: nobody else touches the logs by then. */
@@ -302,6 +279,8 @@ static int check_worked(const struct fleet *f, const struct fleet_progress *tota
     if (f->inferences && f->errors == f->inferences)
         return err_set(e, ERR_IO, "all %llu inferences failed: %s", (unsigned long long)f->errors,
                        f->first_failed.text);
+    if (f->hopeless.text[0])
+        return err_set(e, ERR_IO, "%s", f->hopeless.text);
     if (total->sent && !total->acknowledged)
         return err_set(e, ERR_IO, "no message was ever acknowledged by %s:%d: %s", f->host, f->port,
                        f->why_away[0] ? f->why_away : "no answer in time");
@@ -392,6 +371,9 @@ static int fill_device(struct fleet_device *out, const struct device *d)
         .waiting = c->waiting,
         .dropped = c->dropped,
         .resent = c->resent,
+        .refused = c->refused,
+        .restored = c->restored,
+        .on_disk = d->on_disk,
         .inferences = d->inferences,
         .errors = d->errors,
         .skipped = d->skipped,
@@ -460,9 +442,7 @@ int fleet_run(const struct fleet_options *o, struct fleet_result *result, struct
         rc = check_kept(&f, e);
     struct fleet_progress total;
     add_up(&f, &total);
-    if (total.waiting)
-        log_warning("%llu messages were not acknowledged by the broker",
-                    (unsigned long long)total.waiting);
+    fleet_say_what_waits(&f, &total);
     if (!rc)
         rc = f.stop == STOP_INTERRUPT ? ERR_CANCELLED : check_worked(&f, &total, e);
 done:

@@ -74,6 +74,12 @@ struct fleet_result {
         energy_source[16]; /* of all inferences, "mixed" where they differ; "": none was measured */
     char compute_device[8];
 };
+/* How MQTT_… settings say that a broker is reached; the texts are borrowed from both. Client id,
+ * queue and callbacks are the caller's. */
+struct mqtt_options;
+void fleet_broker_options(struct mqtt_options *o, const struct settings *s,
+                          const struct buf *password);
+
 void fleet_result_release(struct fleet_result *r);
 
 /* Checks "1,3,5" against n devices; ERR_USAGE names the part that is wrong. on: n bytes, set to 1

@@ -11,10 +11,12 @@
 
 enum {
     QUEUE_ALL = 1000000, /* messages that all devices together keep while the broker is away, … */
-    QUEUE_MIN = 200,     /* … a device at least these, … */
-    QUEUE_MAX = 20000,   /* … and at most these: 8 hours of the usual interval */
-    FILES_EACH = 4,      /* a connection's socket, libmosquitto's pair, a name being looked up */
-    FILES_OTHER = 32,    /* 17 with a store and a private broker; the meter's and a saved file's */
+    QUEUE_MIN = 200,     /* … a device at least these */
+    QUEUE_BYTES_ALL = 1 << 30, /* the same of bytes */
+    QUEUE_BYTES_MIN = 1 << 20,
+    QUEUE_BYTES_MAX = 64 << 20,
+    FILES_EACH = 5,   /* a connection's socket, libmosquitto's pair, a lookup, the queue's file */
+    FILES_OTHER = 32, /* 17 with a store and a private broker; the meter's and a saved file's */
     PATH_SIZE = 4096,
     OFFSET_STEP = 997, /* rows between the beginnings of two devices that replay the same rows */
 };
@@ -250,16 +252,26 @@ static int open_logs(struct fleet *f, struct err *e)
     return rc;
 }
 
+/* MQTT_QUEUE_MAX, unless it is the default and the fleet large. */
+static void choose_queue_size(struct fleet *f)
+{
+    size_t wanted = (size_t)settings_int(f->o->settings, SET_MQTT_QUEUE_MAX);
+    size_t fair = QUEUE_ALL / f->n < QUEUE_MIN ? QUEUE_MIN : QUEUE_ALL / f->n;
+    bool given = settings_given(f->o->settings, SET_MQTT_QUEUE_MAX);
+    f->queue_max = given || wanted < fair ? wanted : fair;
+    f->queue_bytes = QUEUE_BYTES_ALL / f->n;
+    f->queue_bytes = f->queue_bytes < QUEUE_BYTES_MIN   ? QUEUE_BYTES_MIN
+                     : f->queue_bytes > QUEUE_BYTES_MAX ? QUEUE_BYTES_MAX
+                                                        : f->queue_bytes;
+}
+
 int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e)
 {
     *f = (struct fleet){.o = o, .n = o->n_devices};
     f->prefix = settings_text(o->settings, SET_MQTT_TOPIC_PREFIX);
     if (topic_prefix_check(f->prefix, e))
         return ERR_USAGE;
-    f->queue_max = QUEUE_ALL / f->n;
-    f->queue_max = f->queue_max < QUEUE_MIN   ? QUEUE_MIN
-                   : f->queue_max > QUEUE_MAX ? QUEUE_MAX
-                                              : f->queue_max;
+    choose_queue_size(f);
     f->devices = (struct device *)calloc(f->n, sizeof *f->devices);
     int rc = f->devices ? 0 : err_set(e, ERR_NOMEM, "%zu devices: no memory", f->n);
     if (!rc)

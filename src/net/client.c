@@ -6,20 +6,17 @@
 #include "net/resolve.h"
 
 #include <errno.h>
+#include <mqtt_protocol.h>
 #include <string.h>
 #include <sys/socket.h>
 
 enum {
-    KEEPALIVE_S = 30,
+    KEEPALIVE_S = 60,
+    QUEUE_BYTES = 64 << 20,
     TEXTS_MAX = 1 << 20,
 };
 
 /* ---- options ---- */
-
-bool client_uses_tls(const struct mqtt_options *o)
-{
-    return o->ca_file && o->ca_file[0];
-}
 
 static const char *copy(struct arena *a, const char *text)
 {
@@ -35,10 +32,15 @@ int client_check_options(const struct mqtt_options *o, struct err *e)
         return err_set(e, ERR_USAGE, "MQTT port: %d, expected 1 to 65535", o->port);
     if (!o->client_id || !o->client_id[0] || strlen(o->client_id) > 65535)
         return err_set(e, ERR_USAGE, "MQTT client id: expected 1 to 65535 bytes");
-    if (!o->cert_file != !o->key_file)
+    bool cert = o->cert_file && o->cert_file[0], key = o->key_file && o->key_file[0];
+    if (cert != key)
         return err_set(e, ERR_USAGE, "MQTT over TLS: %s is given, its %s is missing",
-                       o->cert_file ? "a certificate" : "a key",
-                       o->cert_file ? "key" : "certificate");
+                       cert ? "a certificate" : "a key", cert ? "key" : "certificate");
+    if (cert && !tls_wanted(o))
+        return err_set(e, ERR_USAGE,
+                       "MQTT_CERT_FILE '%s': given without TLS, expected MQTT_TLS or "
+                       "MQTT_CA_FILE too",
+                       o->cert_file);
     if (o->queue_max == 0)
         return err_set(e, ERR_USAGE, "MQTT queue: 0 messages, expected at least 1");
     return 0;
@@ -60,6 +62,10 @@ int client_copy_options(struct mqtt_options *out, struct arena *texts, const str
     out->will_payload = copy(texts, o->will_payload);
     if (out->will_topic && !out->will_payload)
         out->will_payload = "";
+    out->queue_dir = copy(texts, o->queue_dir);
+    out->queue_name = copy(texts, o->queue_name);
+    out->keepalive_s = o->keepalive_s ? o->keepalive_s : KEEPALIVE_S;
+    out->queue_bytes = o->queue_bytes ? o->queue_bytes : QUEUE_BYTES;
     out->backoff_min_ms = o->backoff_min_ms ? o->backoff_min_ms : 500;
     out->backoff_max_ms = o->backoff_max_ms ? o->backoff_max_ms : 30000;
     return out->host && out->client_id ? client_check_options(out, e)
@@ -68,8 +74,27 @@ int client_copy_options(struct mqtt_options *out, struct arena *texts, const str
 
 /* ---- a client ---- */
 
-int client_make(const struct mqtt_options *o, const struct client_calls *calls, void *ctx,
-                struct mosquitto **out, struct err *e)
+static int set_options(struct mosquitto *c, const struct mqtt_options *o, enum mqtt_version version,
+                       const struct tls *tls)
+{
+    int rc =
+        mosquitto_int_option(c, MOSQ_OPT_PROTOCOL_VERSION,
+                             version == MQTT_VERSION_5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311);
+    if (!rc && o->username)
+        rc = mosquitto_username_pw_set(c, o->username, o->password);
+    if (!rc && o->will_topic)
+        rc = mosquitto_will_set(c, o->will_topic, (int)strlen(o->will_payload), o->will_payload, 1,
+                                o->will_retain);
+    /* Our context as it is: see tls.c. */
+    if (!rc && tls)
+        rc = mosquitto_int_option(c, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
+    if (!rc && tls)
+        rc = mosquitto_void_option(c, MOSQ_OPT_SSL_CTX, tls->context);
+    return rc;
+}
+
+int client_make(const struct mqtt_options *o, enum mqtt_version version, const struct tls *tls,
+                const struct client_calls *calls, void *ctx, struct mosquitto **out, struct err *e)
 {
     struct mosquitto *c = mosquitto_new(o->client_id, true, ctx);
     if (!c && errno == ENOMEM)
@@ -79,45 +104,40 @@ int client_make(const struct mqtt_options *o, const struct client_calls *calls, 
                        "MQTT client id '%s': refused, expected UTF-8 without control "
                        "characters",
                        o->client_id);
-    int rc = 0;
-    if (o->username)
-        rc = mosquitto_username_pw_set(c, o->username, o->password);
-    if (!rc && o->will_topic)
-        rc = mosquitto_will_set(c, o->will_topic, (int)strlen(o->will_payload), o->will_payload, 1,
-                                o->will_retain);
-    if (!rc && client_uses_tls(o)) {
-        rc = mosquitto_tls_set(c, o->ca_file, NULL, o->cert_file, o->key_file, NULL);
-        if (rc)
-            err_set(e, ERR_USAGE, "MQTT over TLS: cannot use '%s'%s%s%s: %s", o->ca_file,
-                    o->cert_file ? ", '" : "", o->cert_file ? o->cert_file : "",
-                    o->cert_file ? "' and its key" : "", mosquitto_strerror(rc));
-    } else if (rc) {
-        err_set(e, ERR_USAGE, "MQTT options: %s", mosquitto_strerror(rc));
-    }
+    int rc = set_options(c, o, version, tls);
     if (rc) {
+        err_set(e, ERR_USAGE, "MQTT options: %s", mosquitto_strerror(rc));
         mosquitto_destroy(c);
         return rc == MOSQ_ERR_NOMEM ? ERR_NOMEM : ERR_USAGE;
     }
     mosquitto_int_option(c, MOSQ_OPT_TCP_NODELAY, 1);
-    mosquitto_connect_callback_set(c, calls->on_connack);
-    mosquitto_publish_callback_set(c, calls->on_puback);
-    mosquitto_subscribe_callback_set(c, calls->on_suback);
-    mosquitto_message_callback_set(c, calls->on_message);
+    mosquitto_connect_v5_callback_set(c, calls->on_connack);
+    mosquitto_publish_v5_callback_set(c, calls->on_puback);
+    mosquitto_subscribe_v5_callback_set(c, calls->on_suback);
+    mosquitto_message_v5_callback_set(c, calls->on_message);
+    mosquitto_disconnect_v5_callback_set(c, calls->on_disconnect);
     mosquitto_log_callback_set(c, calls->on_log);
     *out = c;
     return 0;
 }
 
 /* libmosquitto connects without blocking but resolves with getaddrinfo: a numeric address costs it
- * nothing. Under TLS it compares the certificate with the name that it connects to, so there it has
- * to have the name; that was resolved a moment ago, so the name server is alive, and the local
- * address makes it take an address of the family that is this attempt's. */
+ * nothing. */
 int client_connect(struct mosquitto *c, const struct mqtt_options *o, const char *address)
 {
-    if (!client_uses_tls(o))
-        return mosquitto_connect_async(c, address, o->port, KEEPALIVE_S);
-    const char *local = strchr(address, ':') ? "::" : "0.0.0.0";
-    return mosquitto_connect_bind_async(c, o->host, o->port, KEEPALIVE_S, local);
+    return mosquitto_connect_async(c, address, o->port, o->keepalive_s);
+}
+
+void client_limits(struct client_limits *out, const mosquitto_property *p)
+{
+    uint8_t byte;
+    *out = (struct client_limits){0, UINT16_MAX, true, true};
+    mosquitto_property_read_int32(p, MQTT_PROP_MAXIMUM_PACKET_SIZE, &out->packet_bytes, false);
+    mosquitto_property_read_int16(p, MQTT_PROP_RECEIVE_MAXIMUM, &out->in_flight, false);
+    if (mosquitto_property_read_byte(p, MQTT_PROP_RETAIN_AVAILABLE, &byte, false))
+        out->keeps_retained = byte;
+    if (mosquitto_property_read_byte(p, MQTT_PROP_MAXIMUM_QOS, &byte, false))
+        out->takes_qos_1 = byte;
 }
 
 int client_socket_error(struct mosquitto *c)

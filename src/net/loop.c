@@ -6,6 +6,7 @@
 #include "net/loop.h"
 
 #include "net/resolve.h"
+#include "net/tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -129,6 +130,7 @@ void loop_close(struct loop **lp)
         l->first = next;
     }
     pthread_mutex_destroy(&l->lock);
+    tls_forget(l);
     free(l);
 }
 

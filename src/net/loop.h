@@ -11,6 +11,7 @@
 #include <uv.h>
 
 struct lookup;
+struct tls;
 
 struct post {
     struct post *next;
@@ -34,6 +35,7 @@ struct loop {
     void *signal_ctx;
 
     struct lookup *lookups; /* host names being resolved: see resolve.c */
+    struct tls *tls;        /* TLS contexts: see tls.c */
 };
 
 #endif

@@ -33,28 +33,43 @@ void timer_close(struct timer **t);
  * SIGTERM is ignored: who was told to end is ending, and may have to print what came of it. */
 int loop_signals(struct loop *l, void (*fn)(void *ctx, int signal), void *ctx, struct err *e);
 
-/* ---- one MQTT connection (3.1.1) ---- */
+/* ---- one MQTT connection: docs/mqtt.md tells users what follows ---- */
 struct mqtt;
+
+enum mqtt_version { MQTT_VERSION_5, MQTT_VERSION_311 };
 
 struct mqtt_options {
     const char *host;
     int port;
     const char *client_id;
-    const char *username, *password;            /* NULL: none */
+    const char *username, *password; /* NULL: none */
+    enum mqtt_version version;       /* a broker that does not know 5 is spoken to in 3.1.1 */
+    int keepalive_s;                 /* 0: 60 */
+    bool tls; /* without ca_file: the system's authorities; ca_file means it too */
     const char *ca_file, *cert_file, *key_file; /* NULL or empty: none */
     const char *will_topic, *will_payload;      /* NULL: none */
     bool will_retain;
-    size_t queue_max; /* messages kept until acknowledged, in order, at least 1; beyond it the
-                         oldest that is not in flight goes and is counted */
+    size_t queue_max;   /* messages kept until acknowledged, in order, at least 1; beyond it the
+                           oldest that is not in flight goes and is counted */
+    size_t queue_bytes; /* of them; 0: 64 MiB */
+    /* Folder of the file, QUEUE_NAME.queue, in which messages wait while the broker is away, and
+     * from which those of an earlier process are sent first: see queue_disk.h. NULL: none. */
+    const char *queue_dir, *queue_name;
+    bool queue_now; /* the file and its lock are taken by mqtt_open, not when they are needed */
     uint64_t backoff_min_ms, backoff_max_ms; /* 0: 500, 30000; jittered; starts over after a
                                                 connection of 30 s */
     /* All may be NULL, and may call everything below, mqtt_close included. */
     void (*on_connect)(void *ctx); /* each time */
-    /* Each time a connection or an attempt ends; may come from inside of mqtt_publish. */
-    void (*on_disconnect)(void *ctx, const char *reason);
+    /* Each time a connection or an attempt ends; may come from inside of mqtt_publish. lasting:
+     * trying again, which is done all the same, will not help until somebody changes something
+     * (a password, a certificate, the broker's rights). */
+    void (*on_disconnect)(void *ctx, const char *reason, bool lasting);
     void (*on_message)(void *ctx, const char *topic, struct span payload, bool retained);
     /* The broker refuses the subscription: nothing will come for it on this connection. */
-    void (*on_refused)(void *ctx, const char *filter);
+    void (*on_refused)(void *ctx, const char *filter, const char *reason);
+    /* A message on this topic cannot be delivered, now or later, and was counted as refused: once
+     * a topic. */
+    void (*on_undeliverable)(void *ctx, const char *topic, const char *reason);
     void *ctx;
 };
 
@@ -63,6 +78,9 @@ struct mqtt_counters {
     uint64_t acknowledged; /* PUBACK came */
     uint64_t dropped;      /* oldest ones that went because the queue was full */
     uint64_t resent;       /* sent again after a reconnect: possible duplicates */
+    uint64_t refused;      /* the broker's no, or too large for it: went without being sent again */
+    uint64_t stored;       /* written to the queue on disk */
+    uint64_t restored;     /* of an earlier process, out of it; not in published */
     uint64_t reconnects;
     size_t waiting; /* not yet acknowledged */
 };
@@ -78,7 +96,11 @@ int mqtt_publish(struct mqtt *m, const char *topic, struct span payload, bool re
 int mqtt_subscribe(struct mqtt *m, const char *filter,
                    struct err *e); /* again after each reconnect */
 bool mqtt_connected(const struct mqtt *m);
+/* The broker does not speak MQTT 5, which was wanted. */
+bool mqtt_fell_back(const struct mqtt *m);
 void mqtt_counters(const struct mqtt *m, struct mqtt_counters *out);
+/* Of those that wait: how many are in the queue's file too, to be sent after the next start. */
+size_t mqtt_on_disk(const struct mqtt *m);
 /* Sends what waits, then DISCONNECT; done(ctx) once that is through or after timeout_ms. The will
  * is not sent. */
 void mqtt_finish(struct mqtt *m, uint64_t timeout_ms, void (*done)(void *ctx), void *ctx);

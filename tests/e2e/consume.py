@@ -110,14 +110,20 @@ def ends_when_it_is_refused(folder):
         p = lab.Program("consume", "--topic", "secret/#", MQTT_BROKER="127.0.0.1", MQTT_PORT=str(port))
         listener.settimeout(lab.PATIENCE)
         with listener.accept()[0] as s:
+            packet = s.recv(4096)
+            check(packet[0] >> 4 == 1 and packet[8] == 5, "CONNECT of MQTT 5")
+            s.sendall(bytes([0x20, 2, 0, 1]))  # a 3.1.1 broker: that version is not known here
+        with listener.accept()[0] as s:
             s.settimeout(lab.PATIENCE)
-            check(s.recv(4096)[0] >> 4 == 1, "CONNECT")
+            packet = s.recv(4096)
+            check(packet[0] >> 4 == 1 and packet[8] == 4, "CONNECT of MQTT 3.1.1")
             s.sendall(bytes([0x20, 2, 0, 0]))
             packet = s.recv(4096)
             check(packet[0] == 0x82 and b"secret/#" in packet, f"SUBSCRIBE: {packet}")
             s.sendall(bytes([0x90, 3, *packet[2:4], 0x80]))
             check(p.end(10) == 1 and not p.out.all, f"{p.err.all}")
-    check(p.err.all[-1] == f"wattle consume: broker 127.0.0.1:{port} refuses the subscription to 'secret/#'", f"{p.err.all}")
+    check(p.err.all[-1] == f"wattle consume: broker 127.0.0.1:{port} refuses the subscription to 'secret/#': it gives no reason", f"{p.err.all}")
+    check(any("does not speak MQTT 5" in s for s in p.err.all), "the version is said")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ BUILD = os.path.abspath(os.environ.get("WATTLE_BUILD", "."))
 SOURCE = os.environ.get("WATTLE_SOURCE", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 WATTLE = os.path.join(BUILD, "wattle")
 DATASET = os.path.join(SOURCE, "data", "telemetry-24h.csv")
-MODEL = os.environ.get("WATTLE_MODEL") or os.path.join(SOURCE, "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
+MODEL = os.path.abspath(os.environ["WATTLE_MODEL"]) if os.environ.get("WATTLE_MODEL") else os.path.join(SOURCE, "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
 PATIENCE = float(os.environ.get("WATTLE_PATIENCE", "60"))  # seconds for what takes one on an idle machine
 SKIP = 77
 started = []  # processes of the running test
@@ -245,6 +245,7 @@ def main(*tests):
     for test in tests:
         began = time.monotonic()
         with Folder() as folder:
+            os.chdir(folder)  # what is written beside a program is written here
             try:
                 word = test(folder) or "ok"
             except (AssertionError, OSError, subprocess.SubprocessError) as e:
