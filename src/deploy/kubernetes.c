@@ -18,19 +18,31 @@ void kube_labels(struct yaml *y, const char *key, const char *component)
     yaml_end(y);
 }
 
+static bool has_host_path(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_mounts; i++)
+        if (!kube_is_file(&p->mounts[i]))
+            return true;
+    return false;
+}
+
 void kube_object(struct yaml *y, const struct plan *p, const char *api, const char *kind,
                  const char *name, const char *component)
 {
-    if (y->out->n > 0 && y->out->p[0] != '#')
+    if (y->begun)
         yaml_document(y);
-    else if (y->out->n > 0 && strstr(buf_cstr(y->out), "\nkind:"))
-        yaml_document(y);
+    y->begun = true;
     yaml_token(y, "apiVersion", api);
     yaml_token(y, "kind", kind);
     yaml_open(y, "metadata");
     yaml_text(y, "name", name);
     if (strcmp(kind, "Namespace") != 0)
         yaml_text(y, "namespace", p->o->kube_namespace);
+    else if (!has_host_path(p)) { /* pods of other kinds have no place there */
+        yaml_open(y, "labels");
+        yaml_token(y, "pod-security.kubernetes.io/enforce", "restricted");
+        yaml_end(y);
+    }
     if (component)
         kube_labels(y, "labels", component);
     yaml_end(y);

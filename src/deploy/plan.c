@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "deploy/plan.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -60,7 +61,8 @@ bool plan_applies(const struct plan_device *d, bool llm)
 
 static bool is_secret(enum setting_id id)
 {
-    return id == SET_MQTT_PASSWORD || id == SET_HF_TOKEN || id == SET_DASHBOARD_TOKEN;
+    return id == SET_MQTT_PASSWORD || id == SET_HF_TOKEN || id == SET_DASHBOARD_TOKEN ||
+           id == SET_LLM_API_KEY;
 }
 
 int plan_variable(struct plan *p, enum setting_id id, const char *name, const char *value, bool llm,
@@ -113,9 +115,10 @@ static bool is_placed(enum setting_id id)
     case SET_DEVICE_ID:
     case SET_MQTT_BROKER:
     case SET_MQTT_PORT:
-    case SET_METRICS_DIR:  /* the host's folder, mounted */
-    case SET_HF_HOME:      /* the same */
-    case SET_HF_HUB_CACHE: /* the same */
+    case SET_METRICS_DIR:   /* the host's folder, mounted */
+    case SET_HF_HOME:       /* the same */
+    case SET_HF_HUB_CACHE:  /* the same */
+    case SET_WATTLE_CONFIG: /* read here, and what it says is passed on */
     case SET_DASHBOARD_ADDRESS:
     case SET_DASHBOARD_PORT:
     case SET_DASHBOARD_TOKEN:
@@ -271,6 +274,8 @@ static int put_dashboard(struct plan *p, struct err *e)
     p->dashboard_token = "";
     if (!p->o->dashboard || p->o->target == DEPLOY_SYSTEMD)
         return 0;
+    if (settings_int(p->o->settings, SET_DASHBOARD_PORT) == 0)
+        return err_set(e, ERR_USAGE, "DASHBOARD_PORT 0: nobody could find it, expected a port");
     p->secret = true;
     p->dashboard_token = given;
     if (given[0])
@@ -291,6 +296,16 @@ static int put_dashboard(struct plan *p, struct err *e)
 /* ---- images ---- */
 
 /* Where packaging/Dockerfile lies beside the output, that is what is built. */
+static int check_address(const struct plan *p, struct err *e)
+{
+    struct in6_addr a;
+    const char *text = p->o->publish;
+    if (!text || inet_pton(AF_INET, text, &a) == 1 || inet_pton(AF_INET6, text, &a) == 1)
+        return 0;
+    return err_set(e, ERR_USAGE, "--publish '%s': is no address, expected 127.0.0.1 or 0.0.0.0",
+                   text);
+}
+
 static int put_images(struct plan *p, struct err *e)
 {
     const struct deploy_options *o = p->o;
@@ -330,6 +345,8 @@ int plan_make(struct plan *p, const struct deploy_options *o, struct err *e)
     int rc = name_devices(p, e);
     if (!rc)
         rc = put_limits(p, e);
+    if (!rc)
+        rc = check_address(p, e);
     if (!rc)
         rc = put_broker(p, e);
     if (!rc)

@@ -22,6 +22,7 @@ static const struct file_setting file_settings[] = {
     {SET_MQTT_CERT_FILE, "mqtt-cert-file", false, false},
     {SET_MQTT_KEY_FILE, "mqtt-key-file", false, false},
     {SET_HF_TOKEN_PATH, "hf-token-path", true, false},
+    {SET_LLM_API_KEY_FILE, "llm-api-key-file", true, false},
 };
 
 static int no_memory(struct err *e)

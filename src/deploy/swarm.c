@@ -63,7 +63,6 @@ static void put_deploy(struct yaml *y, const struct plan *p, bool limited)
     yaml_number(y, "replicas", 1);
     yaml_open(y, "update_config");
     yaml_text(y, "order", "stop-first");
-    yaml_token(y, "failure_action", "rollback");
     yaml_end(y);
     yaml_open(y, "restart_policy");
     yaml_quoted(y, "condition", none ? "none" : failure ? "on-failure" : "any");

@@ -135,8 +135,9 @@ static int put_device_unit(struct buf *out, const struct plan *p, struct err *e)
     buf_str(out, "Environment=\"METRICS_DIR=%S/wattle/%i\" \"XDG_CACHE_HOME=%C/wattle\" "
                  "\"HF_HOME=%C/wattle/huggingface\"\n");
     int rc = put_mounts(out, p, e);
-    buf_str(out, "EnvironmentFile=" ETC "/wattle.env\nEnvironmentFile=" ETC "/%i.env\n"
-                 "StateDirectory=wattle/%i\nCacheDirectory=wattle\n");
+    buf_str(out,
+            "EnvironmentFile=" ETC "/wattle.env\nEnvironmentFile=" ETC "/wattle-device@%i.env\n"
+            "StateDirectory=wattle/%i\nCacheDirectory=wattle\n");
     put_limits(out, p);
     put_sandbox(out, p);
     return rc;
@@ -256,7 +257,8 @@ int systemd_make(struct deploy *d, struct err *e)
     for (size_t i = 0; !rc && i < p->n_devices; i++) {
         const struct plan_device *device = &p->devices[i];
         bool holds = secret && device->llm && settings_given(p->o->settings, SET_HF_TOKEN);
-        struct buf *env = output_add(d, plan_printf(p, "%s.env", device->service), holds);
+        struct buf *env =
+            output_add(d, plan_printf(p, "wattle-device@%s.env", device->service), holds);
         if (!env)
             return err_set(e, ERR_NOMEM, "no memory for the units");
         put_device(env, p, device);

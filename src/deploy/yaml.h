@@ -14,6 +14,7 @@ struct yaml {
     struct buf *out; /* borrowed */
     int depth;       /* blanks before the next line */
     bool dash;       /* the next line begins an item */
+    bool begun;      /* the caller's: a document was written */
     bool dollars;    /* '$' in values is written twice: compose files, arguments of Kubernetes */
 };
 

@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: MIT
+"""wattle compose, read back by others: PyYAML (YAML 1.1), ruamel.yaml (1.2), compose-spec and kubernetes-validate from PyPI,
+docker-compose, systemd-analyze and a shell. What each sees for a device must be what was put in. Skips by name what cannot be had."""
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+
+import lab
+from lab import check
+
+CASES = os.path.join(lab.SOURCE, "tests", "cases")
+SEED_IDS = ["00:0f:00:70:91:0a", "1c:bf:ce:15:ec:4d", "b8:27:eb:bf:9d:51"]
+NASTY = ["yes", "no", "on", "y", "null", "~", "0012", "22:22", "1:20:30", "1e3", ".inf", ".nan", "0x1F", "0o17", "1_000", "2024-01-01", "=", "<<",
+         " lead", "trail ", "a: b", "a #b: c", "#x", "- x", "? x", "| x", "> x", "x:", "{a: b}", "[x]", "*a", "&a", "!t", "!!int 3", "%d", "%h%i", "@x",
+         "`id`", "'q'", '"q"', "back\\slash", "trailing\\", "\\n", "tab\there", "new\nline", "\n", "two\r\nlines\n", "é", "日本", "🙂", "a\u2028b",
+         "a\u0085b", "a\ufeffb", "\x7f", "bell\x07esc\x1b", "$HOME", "$$", "${X}", "${X:-y}", "$(MQTT_PORT)", "B!nary$reFlag$", "---", "...", ",", "x" * 5000]
+python = None
+
+READ = """
+import json, sys
+name, *paths = sys.argv[1:]
+def parse(text):
+    if name == "yaml":
+        import yaml
+        return list(yaml.safe_load_all(text))
+    if name == "ruamel":
+        from ruamel.yaml import YAML
+        y = YAML(typ="safe", pure=True)
+        y.version = (1, 2)
+        return list(y.load_all(text))
+    if name == "compose":
+        from compose_spec import PyCompose
+        return [PyCompose.from_yaml(text).to_dict()]
+    import yaml
+    from kubernetes_validate import utils as k
+    out = []
+    for d in yaml.safe_load_all(text):
+        for version in {k.latest_version(), min(k.all_versions(), key=lambda v: tuple(map(int, v.split("."))))}:
+            k.validate(d, version, strict=True)
+        out.append(d["kind"])
+    return out
+print(json.dumps([parse(open(p, encoding="utf-8").read()) for p in paths]))
+"""
+
+
+def find_python(folder):
+    """A Python with the readers: the one in WATTLE_COMPOSE_PYTHON, or fresh from PyPI; None without."""
+    given = os.environ.get("WATTLE_COMPOSE_PYTHON")
+    if given:
+        return given
+    made = os.path.join(folder, "venv")
+    wanted = ["pyyaml", "ruamel.yaml", "compose-spec", "kubernetes-validate"]
+    if subprocess.run([sys.executable, "-m", "venv", made], capture_output=True).returncode:
+        return None
+    got = subprocess.run([os.path.join(made, "bin", "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--retries", "1", *wanted],
+                         capture_output=True, timeout=200)
+    return None if got.returncode else os.path.join(made, "bin", "python")
+
+
+def read_all(name, paths):
+    r = subprocess.run([python, "-c", READ, name, *paths], capture_output=True, timeout=lab.PATIENCE)
+    check(r.returncode == 0, f"{name} on {paths[0]}: {r.stderr.decode()[-1500:]}")
+    return json.loads(r.stdout)
+
+
+def read(name, path):
+    return read_all(name, [path])[0]
+
+
+def compose(folder, *args, code=0, **env):
+    """Runs it in the folder; its standard output and error."""
+    values = {k: v for k, v in os.environ.items() if k in ("PATH", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")}
+    values.update({"HOME": folder, **env})
+    p = subprocess.run([lab.WATTLE, "compose", *args], cwd=folder, env=values, stdin=subprocess.DEVNULL, capture_output=True, timeout=lab.PATIENCE)
+    out, err = p.stdout.decode(), p.stderr.decode()
+    check(p.returncode == code, f"{args}: exit code {p.returncode}, expected {code}: {out[-300:]} {err}")
+    return out, err
+
+
+def undouble(value):
+    """What the engine makes of a value without variables in it."""
+    check("$" not in value.replace("$$", ""), f"a dollar alone would be interpolated: {value!r}")
+    return value.replace("$$", "$")
+
+
+def variables(service):
+    """NAME -> value of a service as a reader gave it."""
+    environment = service["environment"]
+    check(all(isinstance(x, str) for x in environment), f"{environment}")
+    return dict(undouble(x).split("=", 1) for x in environment)
+
+
+def services(path):
+    """Both YAML versions agree; what they say."""
+    old, new = read("yaml", path), read("ruamel", path)
+    check(old == new, f"YAML 1.1 and 1.2 differ in {path}")
+    return old[0]
+
+
+def by_docker_compose(*paths):
+    """The services' environments as docker-compose has them; NAME -> NAME -> value."""
+    program = shutil.which("docker-compose")
+    if not program:
+        return None
+    files = [word for path in paths for word in ("-f", path)]
+    r = subprocess.run([program, *files, "config"], capture_output=True, timeout=lab.PATIENCE, cwd=os.path.dirname(paths[0]))
+    check(r.returncode == 0, f"docker-compose config: {r.stderr.decode()}")
+    shown = paths[0] + ".config"
+    with open(shown, "wb") as f:
+        f.write(r.stdout)
+    found = read("yaml", shown)[0]["services"]
+    return {s: {k: undouble(str(v)) for k, v in d.get("environment", {}).items()} for s, d in found.items()}
+
+
+# ---- tests ----
+
+def seed_example(folder):
+    """The seed's own command lines, and the names of its example."""
+    os.mkdir(os.path.join(folder, "packaging"))
+    open(os.path.join(folder, "packaging", "Dockerfile"), "w").close()
+    out, _ = compose(folder, "--devices", "5", "--enable-llm", "--llm-devices", "1,3,5", "--llm-model", "TinyLlama/TinyLlama-1.1B-Chat-v1.0")
+    check(out == "wrote docker-compose.yml\nnext: docker compose up --build\n", out)
+    path = os.path.join(folder, "docker-compose.yml")
+    text = open(path, encoding="utf-8").read()
+    for line in ("    image: iot-device-simulator:latest", "      - DEVICE_NAME=edge-device-01", "      - DEVICE_ID=00:0f:00:70:91:0a",
+                 "      - MQTT_BROKER=mqtt-broker", "      - MQTT_PORT=1883", "      - ENABLE_LLM=true", "      - LLM_INFERENCE_INTERVAL=5",
+                 "      - LLM_MODEL_NAME=TinyLlama/TinyLlama-1.1B-Chat-v1.0", "      - ./config:/etc/edge-device:ro", "      - ./dataset:/app/dataset:ro",
+                 "      - ./metrics/edge-device-01:/app/metrics", "      - ./metrics/edge-device-05:/app/metrics"):
+        check(line in text.split("\n"), f"missing: {line}")
+    check(stat.S_IMODE(os.stat(path).st_mode) & 0o044, "no secret, no closed file")
+    ids = re.findall(r"DEVICE_ID=(.*)", text)
+    check(ids[:3] == SEED_IDS and len(set(ids)) == 5 and all(i.startswith("02:") for i in ids[3:]), f"{ids}")
+    check(all(os.path.isdir(os.path.join(folder, "metrics", f"edge-device-0{n}")) for n in range(1, 6)), "metrics folders")
+    check(text.count("dockerfile:") == 2, "one build an image")
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    s = services(path)["services"]
+    check(list(s) == ["mqtt-broker"] + [f"edge-device-0{n}" for n in range(1, 6)], f"{list(s)}")
+    for n in range(1, 6):
+        d = s[f"edge-device-0{n}"]
+        check(d["container_name"] == f"edge-device-0{n}", f"{d}")
+        check(d["depends_on"] == {"mqtt-broker": {"condition": "service_healthy"}}, f"{d}")
+        v = variables(d)
+        check(v["ENABLE_LLM"] == ("true" if n % 2 else "false"), f"{v}")
+        check(("LLM_MODEL_NAME" in v) == bool(n % 2), f"{v}")
+    check([d for d in s["edge-device-01"]["volumes"] if "huggingface" in str(d)] and not
+          [d for d in s["edge-device-02"]["volumes"] if "huggingface" in str(d)], "the cache is for devices with a model")
+    read("compose", path)
+    seen = by_docker_compose(path)
+    if seen is None:
+        return "skipped: docker-compose is not installed"
+    check(seen["edge-device-04"]["DEVICE_ID"] == ids[3], f"{seen}")
+
+
+def cases(folder):
+    """tests/cases/compose/values.jsonl, by flag and by environment."""
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    done = 0
+    for line in open(os.path.join(CASES, "compose", "values.jsonl"), encoding="utf-8"):
+        case = json.loads(line)
+        if "key" not in case:
+            compose(folder, "--force", *case["flag"].split())
+            s = services(os.path.join(folder, "docker-compose.yml"))["services"]
+            check(all(isinstance(p, str) for d in s.values() for p in d.get("ports", [])), f"{s}")
+            check(s["mqtt-broker"]["ports"] == ["127.0.0.1:22:22"] and variables(s["edge-device-01"])["MQTT_PORT"] == "22", f"{s}")
+        elif case.get("target") == "kubernetes":
+            compose(folder, "--force", "--target", "kubernetes", "--enable-llm")
+            pods = [d for d in read("yaml", os.path.join(folder, "kubernetes", "40-devices.yaml")) if d["kind"] == "StatefulSet"]
+            env = pods[0]["spec"]["template"]["spec"]["containers"][0]["env"]
+            check({"name": case["key"], "value": case["value"]} in env, f"{env}")
+        else:
+            key, value = case["key"], case["value"]
+            env = {"ENABLE_LLM": "true", "MQTT_USERNAME": "u", "MQTT_BROKER": "b", key: value}
+            flag = "--" + key.lower().replace("_", "-")
+            for args, given in (([], env), ([f"{flag}={value}"], {k: v for k, v in env.items() if k != key})):
+                compose(folder, "--force", *args, **given)
+                path = os.path.join(folder, "docker-compose.yml")
+                got = variables(services(path)["services"]["edge-device-01"])
+                check(got[key] == value, f"{case}: {got[key]!r}")
+                read("compose", path)
+                seen = by_docker_compose(path)
+                check(seen is None or seen["edge-device-01"][key] == value, f"{case}: {seen}")
+        done += 1
+    check(done >= 7, f"{done} cases")
+
+
+def nasty_values(folder):
+    """As password and as device name, in the compose file, the manifests and the units."""
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    lines = open(os.path.join(CASES, "json", "v-js3-device-name.env"), encoding="utf-8").read().rstrip("\n").split("\n")
+    values = NASTY + [dict(line.split("=", 1) for line in lines)["DEVICE_NAME"], 'edge "one"\\\t01\x01']
+    # the number keeps services apart, which docker-compose then merges into one composition
+    names = [f"{value[:100]}-{n}" for n, value in enumerate(values)]
+    at = lambda *parts: os.path.join(folder, *parts)
+    for n, value in enumerate(values):
+        env = {"MQTT_BROKER": "b", "MQTT_USERNAME": "u", "MQTT_PASSWORD": value, "DEVICE_NAME": names[n]}
+        compose(folder, "--output", f"{n}.yml", **env)
+        check(stat.S_IMODE(os.stat(at(f"{n}.yml")).st_mode) == 0o600, "a file with a secret is its owner's")
+        compose(folder, "--target", "kubernetes", "--output", f"k{n}", **env)
+        compose(folder, "--target", "systemd", "--output", f"s{n}", **env)
+        seen = by_shell(at(f"s{n}", "wattle.env"))["MQTT_PASSWORD"]
+        check(seen == value, f"{value!r}: {seen!r}")
+        device, = [f for f in os.listdir(at(f"s{n}")) if f.startswith("wattle-device@") and f.endswith(".env")]
+        check(by_shell(at(f"s{n}", device))["DEVICE_NAME"] == names[n], f"{value!r}")
+    paths = [at(f"{n}.yml") for n in range(len(values))]
+    old, new = read_all("yaml", paths), read_all("ruamel", paths)
+    read_all("compose", paths)
+    seen = by_docker_compose(*paths)
+    secrets = read_all("ruamel", [at(f"k{n}", "11-secrets.yaml") for n in range(len(values))])
+    devices = read_all("yaml", [at(f"k{n}", "40-devices.yaml") for n in range(len(values))])
+    for n, value in enumerate(values):
+        check(old[n] == new[n], f"{value!r}: YAML 1.1 and 1.2 differ")
+        (service, d), = old[n][0]["services"].items()
+        check(re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", service) and len(service) < 53, service)
+        got = variables(d)
+        check(got["MQTT_PASSWORD"] == value and got["DEVICE_NAME"] == names[n], f"{value!r}: {got}")
+        # what docker-compose prints goes through PyYAML, whose writer folds U+0085
+        check(seen is None or "\x85" in value or (seen[service]["MQTT_PASSWORD"], seen[service]["DEVICE_NAME"]) == (value, names[n]),
+              f"{value!r}: {seen and seen[service]}")
+        check(secrets[n][0]["stringData"]["MQTT_PASSWORD"] == value, f"{value!r}: {secrets[n]}")
+        check(devices[n][1]["metadata"]["name"] == service, f"{devices[n]}")
+        env = {v["name"]: v.get("value") for v in devices[n][1]["spec"]["template"]["spec"]["containers"][0]["env"]}
+        check(undouble(env["DEVICE_NAME"]) == names[n], f"{value!r}: {env}")
+    return None if seen else "ok, but without docker-compose, which is not installed"
+
+
+def by_shell(path):
+    """In double quotes an EnvironmentFile= and a POSIX shell mean the same."""
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    r = subprocess.run(["sh", "-c", 'set -a; . "$1"; exec "$2" -c "$3"', "sh", path, sys.executable, code], env={"PATH": os.environ["PATH"]},
+                       capture_output=True, timeout=lab.PATIENCE)
+    check(r.returncode == 0, r.stderr.decode())
+    return json.loads(r.stdout)
+
+
+def files_of_the_host(folder):
+    """A model, a prompt, a password and a dataset of this machine are mounted; the device is told where."""
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    odd = os.path.join(folder, "my: models #1")
+    snapshot = os.path.join(folder, "hub", "models--acme--tiny", "snapshots", "abc")
+    os.makedirs(os.path.join(odd, "folder"))
+    os.makedirs(snapshot)
+    for path in (os.path.join(odd, "m$1.gguf"), os.path.join(odd, "part-00001-of-00002.gguf"), os.path.join(odd, "folder", "model.safetensors"),
+                 os.path.join(snapshot, "config.json"), os.path.join(folder, "p.txt"), os.path.join(folder, "pw"), os.path.join(folder, "d.csv")):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("x\n")
+    common = ["--force", "--enable-llm", "--llm-prompt-file", "p.txt", "--mqtt-username", "u", "--mqtt-password-file", "pw", "--dataset-path", "d.csv"]
+    for model, source, inside in ((os.path.join(odd, "m$1.gguf"), os.path.join(odd, "m$1.gguf"), "/app/models/m$1.gguf"),
+                                  ("./my: models #1/part-00001-of-00002.gguf", odd, "/app/models/my: models #1/part-00001-of-00002.gguf"),
+                                  (os.path.join(odd, "folder", "model.safetensors"), os.path.join(odd, "folder"), "/app/models/folder/model.safetensors"),
+                                  (os.path.join(odd, "folder/"), os.path.join(odd, "folder"), "/app/models/folder"),
+                                  (snapshot, os.path.join(folder, "hub", "models--acme--tiny"), "/app/models/models--acme--tiny/snapshots/abc")):
+        _, err = compose(folder, *common, "--llm-model", model)
+        path = os.path.join(folder, "docker-compose.yml")
+        s = services(path)["services"]
+        got = variables(s["edge-device-01"])
+        check(got["LLM_MODEL_NAME"] == inside, f"{model}: {got}")
+        mounts = {}
+        for v in s["edge-device-01"]["volumes"]:
+            if isinstance(v, dict):
+                mounts[undouble(v["target"])] = (undouble(v["source"]), v.get("read_only", False))
+            else:
+                host, place, *mode = undouble(v).split(":")
+                mounts[place] = (host, mode == ["ro"])
+        top = inside if os.path.isfile(source) else "/".join(inside.split("/")[:4])
+        check(mounts[top] == (source, True), f"{model}: {mounts}")
+        for key, name in (("LLM_PROMPT_FILE", "p.txt"), ("MQTT_PASSWORD_FILE", "pw"), ("DATASET_PATH", "d.csv")):
+            check(mounts[got[key]] == (os.path.join(folder, name), True), f"{key}: {mounts}")
+        check("MQTT_PASSWORD_FILE" in variables(s["mqtt-broker"]), "the broker asks for the password too")
+        check("pw" in err or os.geteuid() != 0 or os.stat(os.path.join(folder, "pw")).st_mode & 0o004, err)
+        read("compose", path)
+        by_docker_compose(path)
+    # a folder of telemetry takes the place of ./dataset; what is not here is passed on, and said
+    os.mkdir(os.path.join(folder, "data"))
+    _, err = compose(folder, "--force", "--dataset-path", "data", "--enable-llm", "--llm-prompt-file", "/etc/edge-device/p.txt", "--llm-model", "/models/m.gguf")
+    d = services(os.path.join(folder, "docker-compose.yml"))["services"]["edge-device-01"]
+    check(sum(":/app/dataset:" in str(v) for v in d["volumes"]) == 1, f"{d['volumes']}")
+    check(variables(d)["LLM_PROMPT_FILE"] == "/etc/edge-device/p.txt" and variables(d)["LLM_MODEL_NAME"] == "/models/m.gguf", f"{d}")
+    check(err.count("is not on this machine") == 2, err)
+
+
+def limits(folder):
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    args = ["--memory", "512m", "--cpus", "1.5", "--restart", "on-failure", "--dashboard", "--publish", "0.0.0.0"]
+    compose(folder, *args, "--memory-swap", "1g")
+    path = os.path.join(folder, "docker-compose.yml")
+    s = services(path)["services"]
+    d = s["edge-device-01"]
+    check((d["mem_limit"], d["memswap_limit"], d["cpus"], d["restart"]) == ("512m", "1g", 1.5, "on-failure"), f"{d}")
+    check(d["healthcheck"]["test"] == ["CMD", "wattle", "health"] and d["stop_grace_period"] == "10s", f"{d}")
+    check(d["logging"]["options"] == {"max-size": "10m", "max-file": "3"} and d["read_only"] is True and d["cap_drop"] == ["ALL"], f"{d}")
+    check(s["dashboard"]["command"] == ["wattle", "dashboard"] and s["dashboard"]["ports"] == ["8080:8080"], f"{s['dashboard']}")
+    check(len(variables(s["dashboard"])["DASHBOARD_TOKEN"]) == 32, "a token")
+    compose(folder, *args, "--target", "swarm")
+    path = os.path.join(folder, "docker-stack.yml")
+    d = services(path)["services"]["edge-device-01"]["deploy"]
+    check(d["resources"]["limits"] == {"cpus": "1.5", "memory": "512m"} and d["restart_policy"]["condition"] == "on-failure", f"{d}")
+    read("compose", path)
+    by_docker_compose(path)
+
+
+def kubernetes(folder):
+    """Each manifest against the schemas that Kubernetes publishes, oldest and newest, unknown fields refused."""
+    if not python:
+        return "skipped: kubernetes-validate can't be fetched from PyPI"
+    for name, text in (("p.txt", "hi {{temp}}"), ("pw", "secret\n"), ("m.gguf", "GGUF")):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write(text)
+    runs = ([], ["--enable-llm", "--devices", "3", "--llm-devices", "2"],
+            ["--enable-llm", "--dashboard", "--memory", "1.5g", "--cpus", "0.25", "--mqtt-username", "u", "--mqtt-password-file", "pw", "--llm-prompt-file",
+             "p.txt", "--llm-model", "m.gguf", "--image", "registry.example/wattle:1", "--mqtt-port", "22"], ["--no-mqtt", "--namespace", "default"])
+    for n, args in enumerate(runs):
+        out, _ = compose(folder, "--target", "kubernetes", "--output", f"k{n}", *args)
+        check(f"kubectl apply -f k{n}" in out, out)
+        where = os.path.join(folder, f"k{n}")
+        paths = [os.path.join(where, name) for name in sorted(os.listdir(where))]
+        manifests = read_all("yaml", paths)
+        check(manifests == read_all("ruamel", paths), "YAML 1.1 and 1.2 differ")
+        check(all(read_all("kubernetes", paths)), "an empty file")
+        for path, documents in zip(paths, manifests):
+            check((stat.S_IMODE(os.stat(path).st_mode) == 0o600) == ("secrets" in path), path)
+            for d in documents:
+                check(d["kind"] == "Namespace" or d["metadata"]["namespace"], f"{d}")
+                if d["kind"] in ("StatefulSet", "Deployment"):
+                    pod_is_bare(d["spec"]["template"]["spec"])
+        first = sorted(os.listdir(where))[0]
+        check(first == ("10-settings.yaml" if "default" in args else "00-namespace.yaml"), first)
+    broker = read("yaml", os.path.join(folder, "k2", "30-broker.yaml"))
+    check(broker[0]["spec"]["ports"] == [{"port": 22, "targetPort": 1883, "protocol": "TCP"}], f"{broker[0]}")
+    device = read("yaml", os.path.join(folder, "k2", "40-devices.yaml"))[1]["spec"]["template"]["spec"]["containers"][0]
+    check(device["resources"]["limits"] == {"cpu": "250m", "memory": "1536Mi"}, f"{device['resources']}")
+    out, _ = compose(folder, "--target", "kubernetes", "--output", "-")
+    with open(os.path.join(folder, "all.yaml"), "w", encoding="utf-8") as f:
+        f.write(out)
+    check(read("kubernetes", os.path.join(folder, "all.yaml"))[0] == "Namespace", out[:300])
+
+
+def pod_is_bare(pod):
+    c = pod["containers"][0]
+    check(pod["automountServiceAccountToken"] is False and pod["securityContext"]["runAsNonRoot"] is True, f"{pod}")
+    check(pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, f"{pod}")
+    check(c["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, f"{c}")
+    check("livenessProbe" in c and "readinessProbe" in c and "resources" in c, f"{c}")
+    volumes = {v["name"] for v in pod["volumes"]} | {"metrics"}
+    check({m["name"] for m in c["volumeMounts"]} <= volumes, f"{c['volumeMounts']} of {volumes}")
+
+
+def systemd(folder):
+    with open(os.path.join(folder, "my 50% prompt.txt"), "w", encoding="utf-8") as f:
+        f.write("hi")
+    with open(os.path.join(folder, 'a "b": $c%d.gguf'), "w", encoding="utf-8") as f:
+        f.write("GGUF")
+    out, err = compose(folder, "--target", "systemd", "--devices", "3", "--enable-llm", "--llm-devices", "1,3", "--memory", "512m", "--memory-swap", "1g",
+                       "--cpus", "0.333", "--llm-prompt-file", "my 50% prompt.txt", "--llm-model", 'a "b": $c%d.gguf', "--dashboard", "--program", lab.WATTLE)
+    check("next: sudo sh systemd/install.sh" in out, out)
+    root = os.path.join(folder, "root")
+    r = subprocess.run(["sh", os.path.join(folder, "systemd", "install.sh")], env={"PATH": os.environ["PATH"], "DESTDIR": root}, capture_output=True,
+                       timeout=lab.PATIENCE)
+    check(r.returncode == 0, r.stderr.decode())
+    units = os.path.join(root, "etc", "systemd", "system")
+    check(sorted(os.listdir(units)) == ["wattle-dashboard.service", "wattle-device@.service", "wattle-devices.target"], f"{os.listdir(units)}")
+    etc = os.path.join(root, "etc", "wattle")
+    check(all(stat.S_IMODE(os.stat(os.path.join(etc, f)).st_mode) == 0o600 for f in os.listdir(etc)) and len(os.listdir(etc)) == 4, f"{os.listdir(etc)}")
+    model = by_shell(os.path.join(etc, "wattle-device@edge-device-03.env"))["LLM_MODEL_NAME"]
+    check(model == os.path.join(os.path.realpath(folder), 'a "b": $c%d.gguf'), model)
+    check(by_shell(os.path.join(etc, "wattle-device@edge-device-02.env"))["ENABLE_LLM"] == "false", "device 2 has none")
+    analyze = shutil.which("systemd-analyze")
+    if not analyze:
+        return "skipped: systemd-analyze is not installed"
+    instance = os.path.join(units, "wattle-device@edge-device-01.service")
+    shutil.copy(os.path.join(units, "wattle-device@.service"), instance)
+    for unit in (instance, os.path.join(units, "wattle-dashboard.service"), os.path.join(units, "wattle-devices.target")):
+        r = subprocess.run([analyze, "verify", "--man=no", "--recursive-errors=no", unit], capture_output=True, timeout=lab.PATIENCE)
+        said = [line for line in r.stderr.decode().split("\n") if os.path.basename(units) in line or "wattle" in line]
+        check(not said, f"{said}")
+
+
+def files_are_kept(folder):
+    """Nothing is overwritten unasked, nothing is half written, wrong use is one line and exit 2."""
+    path = os.path.join(folder, "docker-compose.yml")
+    compose(folder, "--devices", "2")
+    before = open(path, encoding="utf-8").read()
+    compose(folder, "--devices", "2")  # the same again
+    _, err = compose(folder, "--devices", "3", code=2)
+    check("docker-compose.yml" in err and "--force" in err and err.count("\n") == 1, err)
+    check(open(path, encoding="utf-8").read() == before, "it was touched")
+    compose(folder, "--devices", "3", "--force")
+    check(open(path, encoding="utf-8").read() != before, "it was not replaced")
+    compose(folder, "--target", "kubernetes")
+    with open(os.path.join(folder, "kubernetes", "40-devices.yaml"), "w", encoding="utf-8") as f:
+        f.write("mine\n")
+    os.unlink(os.path.join(folder, "kubernetes", "10-settings.yaml"))
+    compose(folder, "--target", "kubernetes", code=2)
+    check(not os.path.exists(os.path.join(folder, "kubernetes", "10-settings.yaml")), "one of several was written")
+    check(not [f for _, _, files in os.walk(folder) for f in files if f.endswith(".part")], "a part was left")
+    out, _ = compose(folder, "--output", "-", "--devices", "1000")
+    check(out.count("container_name:") == 1001, "a thousand")
+    for args, text in ((["--devices", "0"], "--devices"), (["--devices", "1001"], "--devices"), (["--llm-devices", "1"], "--enable-llm"),
+                       (["--enable-llm", "--llm-devices", "1,9"], "'9'"), (["--memory", "lots"], "--memory"), (["--memory", "1k"], "6m"),
+                       (["--memory-swap", "1g"], "--memory"), (["--memory", "2g", "--memory-swap", "1g"], "--memory-swap"), (["--cpus", "0"], "--cpus"),
+                       (["--target", "nomad"], "kubernetes"), (["--restart", "never"], "unless-stopped"), (["--publish", "localhost"], "--publish"),
+                       (["--devices", "2", "--device-id", "x"], "DEVICE_ID"), (["--target", "kubernetes", "--namespace", "A_b"], "--namespace"),
+                       (["--mqtt-ca-file", "/etc/hostname"], "TLS"), (["--build", "/nowhere"], "--build"), (["--target", "systemd", "--output", "-"], "--output"),
+                       (["--dashboard", "--dashboard-port", "0"], "DASHBOARD_PORT"), (["--output", "/nowhere/x.yml", "--device-name", "n" * 129], "device-name")):
+        _, err = compose(folder, *args, code=2)
+        check(text in err and err.count("\n") == 1, f"{args}: {err}")
+    _, err = compose(folder, "--output", "nowhere/x.yml", code=1)
+    check("nowhere/x.yml" in err, err)
+    # a password that no YAML file can hold
+    p = subprocess.run([lab.WATTLE, "compose", "--output", "-"], cwd=folder, capture_output=True, timeout=lab.PATIENCE,
+                       env={b"PATH": os.environb[b"PATH"], b"MQTT_USERNAME": b"u", b"MQTT_PASSWORD": b"\xff\xfe"})
+    check(p.returncode == 2 and b"MQTT_PASSWORD" in p.stderr and b"\xff" not in p.stderr, f"{p}")
+
+
+if __name__ == "__main__":
+    with lab.Folder() as shared:
+        python = find_python(shared)
+        lab.main(seed_example, cases, nasty_values, files_of_the_host, limits, kubernetes, systemd, files_are_kept)
