@@ -111,6 +111,15 @@ static int unknown_command(const char *name)
 
 /* ---- one command ---- */
 
+/* What --print-config prints may be read by a program: no log line goes between. */
+static bool has_word(int argc, char **argv, const char *word)
+{
+    int i = 0;
+    while (i < argc && strcmp(argv[i], word) != 0)
+        i++;
+    return i < argc;
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
     struct settings *s = NULL;
@@ -118,7 +127,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     struct buf text;
     FILE *log = c->log_on_stdout ? stdout : stderr;
     buf_init(&text, HELP_BYTES_MAX);
-    log_set_sink(write_log, log, LOG_LEVEL_INFO);
+    log_set_sink(write_log, has_word(argc, argv, "--print-config") ? stderr : log, LOG_LEVEL_INFO);
     int code = EXIT_DONE;
     int r = settings_parse(&s, c->spec, argc, argv, environ, &text, &e);
     if (r == SETTINGS_GO) {
