@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns everything that a fleet needs before its first message: dataset, prompt, model, meter,
  * store, broker, the devices' names and files. A wrong value is an error here, not later. */
+#include "fleet/memory_limit.h"
 #include "fleet/state.h"
 
 #include <errno.h>
@@ -102,6 +103,9 @@ static int open_model(struct fleet *f, struct err *e)
     h->feed = f->o->feed;
     h->model_name = settings_text(s, SET_LLM_MODEL_NAME);
     wattle_model_info(h->model, &h->info);
+    rc = memory_limit_check_model(h->meter, &h->info, e);
+    if (rc)
+        return rc;
     f->loading = (struct metric_loading){
         .model_name = h->model_name,
         .path = f->o->model_path,
