@@ -91,6 +91,7 @@ static void ending_signals(sigset_t *out)
     sigemptyset(out);
     sigaddset(out, SIGINT);
     sigaddset(out, SIGTERM);
+    sigaddset(out, SIGHUP); /* never comes where it is ignored: nohup */
 }
 
 /* What came too late for the loop must not end us now. Ignoring SIGTERM drops a waiting one. */
@@ -100,6 +101,7 @@ static void release_signals(struct loop *l)
     sigset_t interrupt;
     close(l->signal_fd);
     signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
     while (sigtimedwait(&interrupt, NULL, &at_once) > 0)

@@ -28,9 +28,10 @@ void timer_start(struct timer *t, uint64_t ms); /* once; starting again moves it
 void timer_stop(struct timer *t);
 void timer_close(struct timer **t);
 
-/* fn(ctx, signal) for SIGINT and SIGTERM, as loop events, and from now on in no other way: call it
- * before starting threads, which inherit that. After loop_close SIGINT does what it did before;
- * SIGTERM is ignored: who was told to end is ending, and may have to print what came of it. */
+/* fn(ctx, signal) for SIGINT, SIGTERM and SIGHUP (the terminal was closed), as loop events, and
+ * from now on in no other way: call it before starting threads, which inherit that. After
+ * loop_close SIGINT does what it did before; SIGTERM and SIGHUP are ignored: who was told to end is
+ * ending, and may have to print what came of it. */
 int loop_signals(struct loop *l, void (*fn)(void *ctx, int signal), void *ctx, struct err *e);
 
 /* ---- one MQTT connection: docs/mqtt.md tells users what follows ---- */
