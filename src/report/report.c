@@ -1,139 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* report: finds the metrics files of a folder, reads them, sums them up.
  *
- * Owns: which files count, and the row for all of them. How rows look is text.c's and json.c's
- * business. */
+ * Owns: the row for all of them. Which files count is files.c's business, how rows look that of
+ * text.c and json.c. */
 #include "report/rows.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
+#include "report/files.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-
-enum {
-    DEPTH_MAX = 4,
-    FILES_MAX = 10000,
-    ENTRIES_MAX = 1000000, /* looked at in all folders together */
-};
-
-/* Paths found, before they are read. */
-struct paths {
-    char **p;
-    size_t n, capacity, entries;
-    bool cut; /* a limit was met: not all were looked for */
-};
-
-static void paths_release(struct paths *paths)
-{
-    for (size_t i = 0; i < paths->n; i++)
-        free(paths->p[i]);
-    free(paths->p);
-}
-
-/* Takes path, which may be NULL. */
-static int paths_add(struct paths *paths, char *path, struct err *e)
-{
-    if (path && paths->n == paths->capacity) {
-        size_t capacity = paths->capacity ? paths->capacity * 2 : 32;
-        char **grown = realloc(paths->p, capacity * sizeof *grown);
-        if (grown) {
-            paths->p = grown;
-            paths->capacity = capacity;
-        }
-    }
-    if (!path || paths->n == paths->capacity) {
-        free(path);
-        return err_set(e, ERR_NOMEM, "no memory for the names of metrics files");
-    }
-    paths->p[paths->n++] = path;
-    return 0;
-}
-
-/* free() it; NULL: e says why. */
-static char *join(const char *folder, const char *name, struct err *e)
-{
-    struct buf b;
-    buf_init(&b, PATH_MAX);
-    size_t n = strlen(folder);
-    buf_printf(&b, "%s%s%s", folder, n > 0 && folder[n - 1] == '/' ? "" : "/", name);
-    char *s = NULL;
-    if (buf_check(&b, "the path of a metrics file", e) == 0 && !(s = buf_steal(&b)))
-        err_set(e, ERR_NOMEM, "no memory for the names of metrics files");
-    buf_release(&b);
-    return s;
-}
-
-static int search(struct paths *found, const char *folder, int depth, struct err *e);
-
-/* Folders are followed, links to folders are not: a loop would find its files many times. */
-static int search_entry(struct paths *found, const char *folder, DIR *dir, const char *name,
-                        int depth, struct err *e)
-{
-    struct stat st;
-    size_t n = strlen(name);
-    if (name[0] == '.' || fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    if (S_ISDIR(st.st_mode)) {
-        if (depth == DEPTH_MAX)
-            return 0;
-        char *path = join(folder, name, e);
-        int r = path ? search(found, path, depth + 1, e) : ERR_LIMIT;
-        free(path);
-        return r;
-    }
-    if (n < 6 || strcmp(name + n - 5, ".json") != 0)
-        return 0;
-    /* a pipe of that name would be waited for */
-    if (!S_ISREG(st.st_mode) && (fstatat(dirfd(dir), name, &st, 0) < 0 || !S_ISREG(st.st_mode)))
-        return 0;
-    if (found->n == FILES_MAX) {
-        found->cut = true;
-        return 0;
-    }
-    char *path = join(folder, name, e);
-    return path ? paths_add(found, path, e) : ERR_LIMIT;
-}
-
-static int search(struct paths *found, const char *folder, int depth, struct err *e)
-{
-    DIR *dir = opendir(folder);
-    /* what nobody may read, or is gone by now, is no reason to show nothing */
-    if (!dir && depth > 0 && (errno == EACCES || errno == ENOENT))
-        return 0;
-    if (!dir)
-        return err_errno(e, errno, "cannot read the folder '%s'", folder);
-    int r = 0;
-    for (struct dirent *d; r == 0 && !found->cut && (d = readdir(dir)) != NULL;) {
-        if (++found->entries > ENTRIES_MAX)
-            found->cut = true;
-        else
-            r = search_entry(found, folder, dir, d->d_name, depth, e);
-    }
-    closedir(dir);
-    return r;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int find_files(struct paths *found, const char *dir, struct err *e)
-{
-    struct stat st;
-    if (stat(dir, &st) < 0)
-        return err_errno(e, errno, "cannot read '%s'", dir);
-    if (S_ISREG(st.st_mode)) /* one file is a report too */
-        return paths_add(found, strdup(dir), e);
-    int r = search(found, dir, 0, e);
-    if (r == 0 && found->n > 1)
-        qsort(found->p, found->n, sizeof *found->p, by_text);
-    return r;
-}
 
 /* ---- the row for all ---- */
 
@@ -264,21 +140,21 @@ static int none_read(const struct report *r, struct err *e)
         return err_set(e, ERR_NOTFOUND,
                        "no metrics file in '%s', expected inference_metrics_*.json there or up to "
                        "%d folders below",
-                       r->dir, DEPTH_MAX);
+                       r->dir, FILES_DEPTH_MAX);
     return err_set(e, ERR_NOTFOUND, "no metrics file that can be read in '%s', the first: %s",
                    r->dir, r->skipped[0]);
 }
 
 int report_open(struct report **out, const char *dir, struct err *e)
 {
-    struct paths found = {0};
+    struct file_paths found = {0};
     struct report *r = calloc(1, sizeof *r);
     int code = 0;
     if (!r || !(r->dir = strdup(dir))) {
         code = err_set(e, ERR_NOMEM, "no memory for a report");
         goto done;
     }
-    code = find_files(&found, dir, e);
+    code = file_paths_find(&found, dir, e);
     if (code < 0)
         goto done;
     r->files = calloc(found.n + 1, sizeof *r->files);
@@ -289,7 +165,7 @@ int report_open(struct report **out, const char *dir, struct err *e)
     if (code == 0 && found.cut) {
         struct err why;
         err_set(&why, ERR_LIMIT, "%s: more than %d files or %d entries: not all were looked at",
-                dir, FILES_MAX, ENTRIES_MAX);
+                dir, FILES_MAX, FILES_ENTRIES_MAX);
         code = skip(r, why.text, e);
     }
     if (code == 0 && r->n == 0)
@@ -297,7 +173,7 @@ int report_open(struct report **out, const char *dir, struct err *e)
     if (code == 0)
         add_up(r);
 done:
-    paths_release(&found);
+    file_paths_release(&found);
     if (code == 0)
         *out = r;
     else

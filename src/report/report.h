@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* report: what a run's metrics files say, for reading.
+/* report: what metrics files say, for reading.
  *
- * Owns: the summary of a metrics folder as a table and as JSON. Comparison and charts come later.
- * May include: base, codec, metrics.
+ * Owns: the summary of a metrics folder, the comparison of models (compare.h), statistics, plots
+ * and their documents. May include: base, codec, meter, metrics.
  * Start reading: this file. */
 #ifndef WATTLE_REPORT_REPORT_H
 #define WATTLE_REPORT_REPORT_H
 
 #include "base/base.h"
+#include "report/compare.h"
+#include "report/comparison.h"
 
 struct report;
 

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns which models take part in a comparison, under which names, and when each is open. */
+#include "cli/compare_models.h"
+
+#include "cli/interrupt.h"
+#include "cli/model_input.h"
+#include "meter/meter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { PATH_BYTES_MAX = 4096, NAME_MAX_BYTES = 128 };
+
+/* Of the memory that is there, what models may take before they take turns: the rest is for the
+ * page cache to breathe. */
+static const double MEMORY_SHARE = 0.9;
+
+/* ---- names ---- */
+
+static bool is_taken(const struct comparison *c, const char *name)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(c->models[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* "models/SmolLM2.gguf" is "SmolLM2", a hub name stays; the second of a name is "NAME-2". */
+static void name_of(const struct comparison *c, const char *given, char out[NAME_MAX_BYTES])
+{
+    struct stat st;
+    size_t n = strlen(given);
+    const char *from = given;
+    char base[NAME_MAX_BYTES - 8];
+    if (stat(given, &st) == 0) {
+        while (n > 1 && given[n - 1] == '/')
+            n--;
+        for (size_t i = 0; i + 1 < n; i++)
+            from = given[i] == '/' ? given + i + 1 : from;
+        n -= (size_t)(from - given);
+        if (n > 5 && memcmp(from + n - 5, ".gguf", 5) == 0)
+            n -= 5;
+    }
+    snprintf(base, sizeof base, "%.*s", (int)(n < sizeof base ? n : sizeof base - 1), from);
+    snprintf(out, NAME_MAX_BYTES, "%s", base);
+    for (int k = 2; is_taken(c, out); k++)
+        snprintf(out, NAME_MAX_BYTES, "%s-%d", base, k);
+}
+
+void entrant_drop(struct entrant *one, const char *why)
+{
+    one->out = true;
+    if (!one->row->problem)
+        one->row->problem = strdup(why);
+    if (one->model)
+        workload_model_close(one->model);
+    log_error("%s: %s", one->row->name, why);
+}
+
+/* ---- the list ---- */
+
+static struct span trim(struct span s)
+{
+    while (s.n && s.p[0] == ' ')
+        s = span_sub(s, 1, s.n);
+    while (s.n && s.p[s.n - 1] == ' ')
+        s.n--;
+    return s;
+}
+
+static int split(struct entrants *all, const char *list, struct err *e)
+{
+    struct span rest = span_str(list);
+    for (bool more = true; more;) {
+        const uint8_t *comma = span_find(rest, ',');
+        size_t length = comma ? (size_t)(comma - rest.p) : rest.n;
+        struct span part = trim(span_sub(rest, 0, length));
+        if (part.n == 0)
+            return err_set(e, ERR_USAGE, "--models '%s': an empty name, expected A,B,…", list);
+        if (all->n == COMPARED_MAX)
+            return err_set(e, ERR_USAGE, "--models: more than %d models", COMPARED_MAX);
+        struct entrant *one = &all->v[all->n++];
+        buf_init(&one->path, PATH_BYTES_MAX);
+        one->given = strndup((const char *)part.p, part.n);
+        if (!one->given)
+            return err_set(e, ERR_NOMEM, "no memory for the models' names");
+        more = comma != NULL;
+        rest = span_sub(rest, length + 1, rest.n);
+    }
+    if (all->n < 2)
+        return err_set(e, ERR_USAGE, "--models '%s': one model, expected two at least: A,B", list);
+    return 0;
+}
+
+int entrants_find(struct entrants *all, const struct settings *s, struct comparison *c,
+                  const char *list, struct err *e)
+{
+    *all = (struct entrants){.v = calloc(COMPARED_MAX, sizeof *all->v)};
+    int rc = all->v ? split(all, list, e) : err_set(e, ERR_NOMEM, "no memory for the models");
+    for (size_t i = 0; rc == 0 && i < all->n; i++) {
+        struct entrant *one = &all->v[i];
+        struct err why = {""};
+        char name[NAME_MAX_BYTES];
+        int found = model_find(s, one->given, &one->path, &why);
+        if (found == ERR_CANCELLED || interrupted())
+            return err_set(e, ERR_CANCELLED, "interrupted");
+        name_of(c, one->given, name);
+        rc = comparison_add(c, &one->row, name, found ? one->given : buf_cstr(&one->path), e);
+        if (rc == 0 && found)
+            entrant_drop(one, why.text);
+    }
+    return rc;
+}
+
+void entrants_release(struct entrants *all)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        workload_model_free(&all->v[i].model);
+        buf_release(&all->v[i].path);
+        free(all->v[i].given);
+        free(all->v[i].verdicts);
+    }
+    free(all->v);
+    *all = (struct entrants){.n = 0};
+}
+
+size_t entrants_left(const struct entrants *all)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < all->n; i++)
+        n += !all->v[i].out;
+    return n;
+}
+
+/* ---- open and closed ---- */
+
+static uint64_t bytes_of(const struct entrant *one)
+{
+    const struct wattle_model_info *info = workload_model_info(one->model);
+    return info->file_bytes + info->kv_bytes + info->scratch_bytes;
+}
+
+static void describe(struct entrant *one)
+{
+    const struct wattle_model_info *info = workload_model_info(one->model);
+    struct compared *row = one->row;
+    snprintf(row->quantization, sizeof row->quantization, "%s", info->quantization);
+    snprintf(row->isa, sizeof row->isa, "%s", info->isa);
+    row->model_bytes = info->file_bytes;
+    row->parameters = (double)info->parameters;
+    row->load_seconds = info->load_seconds;
+    row->threads = info->threads;
+    log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s", row->name, info->load_seconds,
+             info->architecture, info->quantization, info->threads, info->isa);
+}
+
+/* False: it was dropped. */
+static bool open_and_warm(struct entrant *one, int warmup)
+{
+    struct err why = {""};
+    bool first = workload_model_info(one->model)->file_bytes == 0;
+    if (workload_model_open(one->model, &why)) {
+        entrant_drop(one, why.text);
+        return false;
+    }
+    if (first)
+        describe(one);
+    if (workload_model_warm(one->model, warmup, &why)) {
+        char line[sizeof why.text + 32];
+        snprintf(line, sizeof line, "the warm-up failed: %s", why.text);
+        entrant_drop(one, line);
+        return false;
+    }
+    return true;
+}
+
+static void close_others(struct entrants *all, const struct entrant *one)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (&all->v[i] != one && all->v[i].model)
+            workload_model_close(all->v[i].model);
+}
+
+static void take_turns(struct entrants *all, struct comparison *c, uint64_t needed,
+                       uint64_t available)
+{
+    all->one_at_a_time = true;
+    comparison_warn(c,
+                    "the models need %.1f GiB together and %.1f GiB are available: one was open at "
+                    "a time, several readings a turn, and each was warmed up at its turn's "
+                    "beginning",
+                    (double)needed / (1 << 30), (double)available / (1 << 30));
+    log_warning("%s", c->warnings[c->n_warnings - 1]);
+}
+
+int entrants_open(struct entrants *all, struct workload *w, struct comparison *c,
+                  const char *sysroot, int warmup, struct err *e)
+{
+    uint64_t available = machine_memory_available(sysroot), needed = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        struct entrant *one = &all->v[i];
+        if (one->out)
+            continue;
+        int rc = workload_model_new(&one->model, w, one->row->name, buf_cstr(&one->path), e);
+        if (rc)
+            return rc;
+        if (all->one_at_a_time)
+            close_others(all, one);
+        if (!open_and_warm(one, warmup))
+            continue;
+        if (interrupted())
+            return err_set(e, ERR_CANCELLED, "interrupted");
+        needed += bytes_of(one);
+        if (!all->one_at_a_time && available && (double)needed > MEMORY_SHARE * (double)available &&
+            entrants_left(all) > 1)
+            take_turns(all, c, needed, available);
+    }
+    return 0;
+}
+
+bool entrants_turn(struct entrants *all, struct entrant *one, int warmup)
+{
+    if (all->one_at_a_time)
+        close_others(all, one);
+    return workload_model_is_open(one->model) || open_and_warm(one, warmup);
+}
+
+/* ---- the reference ---- */
+
+int entrants_reference(const struct entrants *all, const struct comparison *c, const char *name,
+                       int *out, struct err *e)
+{
+    double most = 0;
+    *out = -1;
+    if (name && strcmp(name, "none") == 0)
+        return 0;
+    for (size_t i = 0; i < all->n; i++) {
+        bool named =
+            name && (strcmp(all->v[i].given, name) == 0 || strcmp(c->models[i].name, name) == 0);
+        if (named) {
+            *out = (int)i;
+            return 0;
+        }
+        if (!name && !all->v[i].out && c->models[i].parameters > most) {
+            most = c->models[i].parameters;
+            *out = (int)i;
+        }
+    }
+    if (!name)
+        return 0;
+    return err_set(e, ERR_USAGE, "--reference '%s': expected one of --models, or none", name);
+}
