@@ -24,7 +24,7 @@
 #define COMPARE_RUN_ONLY "inferences", "duration", "warmup", "perplexity"
 
 /* Its settings, for the command's list; METRICS_DIR keeps each model's metrics if it is given. */
-#define COMPARE_RUN_SETTINGS                                                                 \
+#define COMPARE_RUN_SETTINGS                                                                   \
     MODEL_SETTINGS, INFERENCE_SETTINGS, SET_DATASET_PATH, SET_METRICS_DIR, SET_WATTLE_SYSROOT, \
         SET_WATTLE_ISA, SET_LOG_LEVEL
 
