@@ -320,7 +320,7 @@ static int run(const struct settings *s, struct err *e)
     if (rc)
         return exit_code_of(rc);
     buf_init(&path, PATH_BYTES_MAX);
-    if (settings_any_device(s, SET_ENABLE_LLM))
+    if (settings_any_device(s, SET_ENABLE_LLM) && !settings_text(s, SET_LLM_ENDPOINT)[0])
         rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &path, e);
     struct fleet_options o = {
         .settings = s,

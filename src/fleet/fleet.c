@@ -229,7 +229,7 @@ static void on_job_done(void *ctx, struct job *j)
         if (j->outcome == JOB_GOOD) {
             f->last_inference_s = j->seconds;
             f->last_tokens_per_second = j->tokens_per_second;
-            agree_on_source(f, energy_source_name(j->energy_source));
+            agree_on_source(f, j->energy_source);
         }
     }
     device_take(d);

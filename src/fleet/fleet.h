@@ -48,7 +48,8 @@ struct fleet_options {
     uint64_t inferences;    /* stop after so many in all; 0: no limit */
     struct feed *feed;      /* gets what is published and said; borrowed, NULL: none */
     const char *store;      /* SQLite file, NULL: none */
-    const char *model_path; /* resolved file; NULL when no device has an LLM */
+    const char *model_path; /* resolved file; NULL when no device has an LLM, or LLM_ENDPOINT says
+                               who runs it */
     /* All devices are about to start; broker: "mqtt://127.0.0.1:40123". May be NULL. */
     void (*on_start)(void *ctx, const char *broker, bool is_private);
     /* Once a second and when an inference ends. May be NULL. */

@@ -5,6 +5,7 @@
 #include "fleet/inference.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define MIB 1048576.0
 
@@ -96,7 +97,23 @@ struct outcome {
     struct meter_sample sample;
     bool measured;
     double queue_ms;
+    bool away; /* answered elsewhere: result and sample are what the server said */
+    struct remote_answer *answer; /* the job's */
 };
+
+static void generate_away(struct inference_shared *s, const struct job *j,
+                          const struct wattle_request *r, struct outcome *o)
+{
+    uint64_t start_ns = clock_mono_ns();
+    o->away = true;
+    o->rc = remote_generate(s->remote, r, o->answer, &o->e);
+    o->result = o->answer->result;
+    o->sample = o->answer->sample;
+    o->sample.seconds = o->answer->seconds;
+    o->measured = true; /* time at least */
+    o->queue_ms = (double)(start_ns - j->due_ns) / 1e6 +
+                  (isnan(o->answer->queue_ms) ? 0 : o->answer->queue_ms);
+}
 
 static void generate(struct inference_shared *s, const struct job *j, struct outcome *o)
 {
@@ -119,6 +136,10 @@ static void generate(struct inference_shared *s, const struct job *j, struct out
     r.keep_going = keep_going;
     r.on_text = s->feed ? on_text : NULL;
     r.context = &work;
+    if (s->remote) {
+        generate_away(s, j, &r, o);
+        goto done;
+    }
     o->rc = wattle_generate(s->model, &r, &o->result, o->e.text, sizeof o->e.text);
     if (work.start_ns) {
         meter_end(s->meter, &o->sample);
@@ -146,15 +167,15 @@ static void record_begin(struct metric_record *m, const struct inference_shared 
         .memory_shared_mb = NAN,
         .cpu_percent_avg = NAN,
         .energy_mj = NAN,
-        .energy_source = energy_source_name(meter_energy_source(s->meter)),
-        .compute_device = s->info.device,
+        .energy_source = s->meter ? energy_source_name(meter_energy_source(s->meter)) : NULL,
+        .compute_device = s->info.device[0] ? s->info.device : NULL,
         .time_to_first_token_ms = NAN,
         .prefill_ms = NAN,
         .decode_ms = NAN,
         .queue_ms = NAN,
         .tokens_per_second = NAN,
         .joules_per_token = NAN,
-        .quantization = s->info.quantization,
+        .quantization = s->info.quantization[0] ? s->info.quantization : NULL,
         .threads = s->info.threads,
         .batch_size = 1,
         .finish_reason = "error",
@@ -218,6 +239,21 @@ static void record_measured(struct metric_record *m, const struct inference_shar
     m->temperature_c = p->temperature_c;
 }
 
+/* What was measured elsewhere, and nothing where it was not: this machine did no work. */
+static void record_away(struct metric_record *m, const struct remote_answer *a)
+{
+    m->memory_used_mb = a->memory_used_mb;
+    m->energy_source = a->energy_source[0] ? a->energy_source : NULL;
+    m->quantization = a->quantization[0] ? a->quantization : NULL;
+    m->compute_device = a->device[0] ? a->device : NULL;
+    if (a->measured)
+        return;
+    m->memory_total_mb = m->memory_private_mb = m->memory_shared_mb = NAN;
+    m->cpu_percent_avg = m->energy_mj = m->joules_per_token = m->throttled_ms = NAN;
+    m->time_to_first_token_ms = m->prefill_ms = m->decode_ms = NAN;
+    m->temperature_c = NAN;
+}
+
 /* ---- the payloads ---- */
 
 /* The telemetry goes in as it was sent, byte for byte: hence no json_writer. */
@@ -248,7 +284,7 @@ static void write_metrics(struct job *j, const struct metric_record *m)
 
 void inference_run(struct inference_shared *s, struct job *j)
 {
-    struct outcome o = {.rc = 0};
+    struct outcome o = {.answer = &j->answer};
     struct metric_record m;
     struct err e;
     buf_clear(&j->analysis);
@@ -270,7 +306,9 @@ void inference_run(struct inference_shared *s, struct job *j)
     }
     record_begin(&m, s, j);
     if (o.rc == 0 && o.measured) {
-        record_measured(&m, s, &o, occupied_bytes(s, &o));
+        record_measured(&m, s, &o, o.away ? 0 : occupied_bytes(s, &o));
+        if (o.away)
+            record_away(&m, o.answer);
         buf_put(&j->text, o.result.text, o.result.text_bytes);
         if (j->request) {
             j->verdict = verdict_read(buf_view(&j->text));
@@ -281,7 +319,8 @@ void inference_run(struct inference_shared *s, struct job *j)
         j->tokens = m.completion_tokens;
         j->tokens_per_second = isfinite(m.tokens_per_second) ? m.tokens_per_second : 0;
         j->energy_j = o.sample.energy_j;
-        j->energy_source = o.sample.energy_source;
+        snprintf(j->energy_source, sizeof j->energy_source, "%s",
+                 m.energy_source ? m.energy_source : "");
         j->outcome = JOB_GOOD;
     } else {
         j->error = o.e;

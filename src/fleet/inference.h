@@ -5,6 +5,7 @@
 
 #include "fleet/request.h"
 #include "meter/meter.h"
+#include "fleet/remote.h"
 #include "metrics/metrics.h"
 #include "settings/settings.h"
 #include "telemetry/telemetry.h"
@@ -30,7 +31,8 @@ void analysis_release(struct analysis *a); /* twice is fine */
 /* What all inferences of a fleet share; immutable but for cancelled and
  * touched_bytes. */
 struct inference_shared {
-    struct wattle_model *model;
+    struct wattle_model *model; /* NULL: a server has it */
+    struct remote *remote;      /* …which this asks; the worker's */
     struct wattle_model_info info;
     const char *model_name; /* as the user named it */
     struct feed *feed;      /* gets the answers as they come; NULL: none */
@@ -64,8 +66,9 @@ struct job {
     struct buf text;
     double seconds, tokens_per_second, energy_j;
     int32_t tokens;
-    enum energy_source energy_source;
+    char energy_source[16]; /* "": not known */
     enum verdict verdict;
+    struct remote_answer answer; /* a server's: some of the record's strings */
     struct metric_record record; /* its strings live as long as the job and what it was run with */
     struct err error;
 };

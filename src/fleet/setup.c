@@ -132,6 +132,38 @@ static int open_model(struct fleet *f, struct err *e)
     return 0;
 }
 
+static bool remote_keep_going(void *ctx)
+{
+    return !atomic_load(&((struct inference_shared *)ctx)->cancelled);
+}
+
+/* LLM_ENDPOINT: the model is a server's, and so is the meter. */
+static int open_remote(struct fleet *f, struct err *e)
+{
+    const struct settings *s = f->o->settings;
+    struct inference_shared *h = &f->shared;
+    struct buf key;
+    buf_init(&key, SETTINGS_PASSWORD_MAX);
+    h->model_name = settings_text(s, SET_LLM_MODEL_NAME);
+    int rc = settings_secret(s, SET_LLM_API_KEY, SET_LLM_API_KEY_FILE, &key, e);
+    if (!rc)
+        rc = remote_open(&h->remote,
+                         &(struct remote_options){.endpoint = settings_text(s, SET_LLM_ENDPOINT),
+                                                  .api_key = buf_cstr(&key),
+                                                  .ca_file = "",
+                                                  .model = h->model_name,
+                                                  .keep_going = remote_keep_going,
+                                                  .ctx = h},
+                         e);
+    buf_release(&key);
+    if (rc)
+        return rc;
+    f->loading = (struct metric_loading){.model_name = h->model_name,
+                                         .path = settings_text(s, SET_LLM_ENDPOINT)};
+    log_info("Compute device: that of the server at %s", settings_text(s, SET_LLM_ENDPOINT));
+    return 0;
+}
+
 /* ---- broker and limits ---- */
 
 static int open_broker(struct fleet *f, struct err *e)
@@ -289,7 +321,7 @@ int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e)
     if (!rc)
         rc = open_analyses(f, e);
     if (!rc && f->has_llm)
-        rc = open_model(f, e);
+        rc = settings_text(o->settings, SET_LLM_ENDPOINT)[0] ? open_remote(f, e) : open_model(f, e);
     if (!rc)
         rc = open_logs(f, e);
     if (!rc && o->store)
@@ -318,6 +350,7 @@ void fleet_release(struct fleet *f)
     analysis_release(&f->how);
     buf_release(&f->password);
     meter_close(&f->shared.meter);
+    remote_close(&f->shared.remote);
     wattle_model_close(&f->shared.model);
     loop_close(&f->loop); /* last: with it signals are no longer held back */
 }

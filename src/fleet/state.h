@@ -21,7 +21,7 @@ struct device {
     struct analysis *own_how; /* the same where it is not that of all */
     struct mqtt *mqtt;
     struct mqtt_counters counters; /* the last ones, kept after mqtt is closed */
-    size_t on_disk; /* at the end: messages that wait for the next start */
+    size_t on_disk;                /* at the end: messages that wait for the next start */
     bool away;                     /* its connection was lost, or never came */
     struct timer *timer;
     struct dataset_walk walk;
@@ -54,8 +54,8 @@ struct fleet {
     struct device *devices;
     size_t n;
     size_t queue_max, queue_bytes; /* of each device's MQTT client */
-    struct analysis how; /* of the devices whose settings are those of all */
-    bool watches;        /* some device has a limit */
+    struct analysis how;           /* of the devices whose settings are those of all */
+    bool watches;                  /* some device has a limit */
 
     struct timer *tick, *duration, *guard;
     uint64_t start_ns;
@@ -72,9 +72,9 @@ struct fleet {
     char said_away[256];       /* the reason that was logged last */
     bool reached, said_older;  /* a broker took a connection; that it speaks 3.1.1 was said */
     size_t refusals_said;
-    struct err hopeless; /* text "": the run was not ended because no broker would take it */
-    struct health health;      /* as it was last written to HEALTH_FILE */
-    bool health_failed;        /* the last writing of it */
+    struct err hopeless;  /* text "": the run was not ended because no broker would take it */
+    struct health health; /* as it was last written to HEALTH_FILE */
+    bool health_failed;   /* the last writing of it */
 
     enum stop_reason stop;
     bool worker_stopped, finishing;
@@ -108,8 +108,7 @@ bool fleet_wants_inference(const struct fleet *f);
 void fleet_queue(struct fleet *f, struct device *d);
 void fleet_device_connected(struct fleet *f, struct device *d);
 void fleet_device_away(struct fleet *f, struct device *d, const char *reason, bool lasting);
-void fleet_device_refused(struct fleet *f, struct device *d, const char *topic,
-                          const char *reason);
+void fleet_device_refused(struct fleet *f, struct device *d, const char *topic, const char *reason);
 void fleet_say_what_waits(const struct fleet *f, const struct fleet_progress *total);
 void fleet_device_finished(struct fleet *f);
 void fleet_stop(struct fleet *f, enum stop_reason reason);
