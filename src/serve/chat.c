@@ -7,6 +7,7 @@
 #include "serve/chat_request.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ struct chat {
     pthread_cond_t turn;
     uint64_t next, serving; /* numbers: next - serving requests are here */
     uint64_t made;          /* answers so far, for their ids; lock */
+    atomic_uint_fast64_t asked;
 };
 
 int chat_open(struct chat **out, const struct chat_options *o, struct err *e)
@@ -246,7 +248,10 @@ int chat_complete(struct chat *c, struct span body, const struct chat_caller *ca
     struct chat_request r;
     struct outcome o = {.came_ns = clock_mono_ns()};
     struct err e = {""};
-    int status = 200, rc = chat_request_read(&r, body, &c->o.request, &e);
+    struct wattle_request defaults = c->o.request;
+    /* Who asks for no seed asks for an answer of its own. */
+    defaults.seed += 0x9e3779b97f4a7c15u * atomic_fetch_add(&c->asked, 1);
+    int status = 200, rc = chat_request_read(&r, body, &defaults, &e);
     if (rc) {
         status = refuse(answer, rc == ERR_NOMEM ? 503 : 400, e.text);
     } else if (!take_turn(c)) {

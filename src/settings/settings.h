@@ -81,6 +81,8 @@ enum setting_id {
     SET_DASHBOARD_TOKEN_FILE,    /* path, empty */
     SET_WATTLE_CONFIG,           /* file or folder, /etc/edge-device; --config; every command that
                                     takes settings has it */
+    SET_SERVE_ADDRESS,           /* text, 127.0.0.1 */
+    SET_SERVE_PORT,              /* int 0..65535, 8090; 0: a free one */
     SET_WATTLE_SYSROOT,          /* path, / */
     SET_WATTLE_ISA,              /* c avx2 neon, empty: best */
     SET_N

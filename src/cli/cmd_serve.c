@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* wattle serve: one model for many devices, over HTTP. Its log is its output. */
+#include "cli/cli.h"
+
+#include "cli/groups.h"
+#include "cli/model_input.h"
+#include "fleet/fleet.h"
+#include "meter/meter.h"
+#include "net/net.h"
+#include "serve/serve.h"
+
+enum { PATH_BYTES_MAX = 4096 };
+
+struct server {
+    struct loop *loop;
+    struct wattle_model *model;
+    struct meter *meter;
+    struct engine_server *engine;
+    struct buf path, key;
+    struct wattle_request request;
+    struct request_stops stops;
+    bool interrupted;
+};
+
+static void on_signal(void *ctx, int signal)
+{
+    struct server *v = ctx;
+    v->interrupted = signal == SIGINT;
+    loop_stop(v->loop);
+}
+
+static int open_model(struct server *v, const struct settings *s, struct err *e)
+{
+    int rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &v->path, e);
+    struct wattle_model_options o = {
+        .path = buf_cstr(&v->path),
+        .threads = (int)settings_int(s, SET_LLM_THREADS),
+        .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
+        .isa = settings_text(s, SET_WATTLE_ISA)[0] ? settings_text(s, SET_WATTLE_ISA) : NULL,
+    };
+    return rc ? rc : wattle_model_open(&v->model, &o, e->text, sizeof e->text);
+}
+
+static int open_meter(struct server *v, const struct settings *s, struct err *e)
+{
+    return meter_open(&v->meter,
+                      &(struct meter_options){.sysroot = settings_text(s, SET_WATTLE_SYSROOT),
+                                              .idle_w = settings_float(s, SET_POWER_IDLE_W),
+                                              .max_w = settings_float(s, SET_POWER_MAX_W)},
+                      e);
+}
+
+/* The loop first: its signals are for the threads that come after it, too. */
+static int open_all(struct server *v, const struct settings *s, struct err *e)
+{
+    struct wattle_model_info info;
+    int rc = open_model(v, s, e);
+    if (!rc)
+        rc = loop_open(&v->loop, e);
+    if (!rc)
+        rc = loop_signals(v->loop, on_signal, v, e);
+    if (!rc)
+        rc = open_meter(v, s, e);
+    if (!rc)
+        rc = settings_secret(s, SET_LLM_API_KEY, SET_LLM_API_KEY_FILE, &v->key, e);
+    wattle_request_init(&v->request);
+    if (!rc)
+        rc = request_configure(&v->request, &v->stops, s, e);
+    if (rc)
+        return rc;
+    wattle_model_info(v->model, &info);
+    log_info("Compute device: %s", info.device);
+    log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s",
+             settings_text(s, SET_LLM_MODEL_NAME), info.load_seconds, info.architecture,
+             info.quantization, info.threads, info.isa);
+    return engine_server_open(
+        &v->engine,
+        &(struct engine_server_options){.model = v->model,
+                                        .meter = v->meter,
+                                        .name = settings_text(s, SET_LLM_MODEL_NAME),
+                                        .request = v->request,
+                                        .queue_max = (size_t)settings_option_int(s, "queue"),
+                                        .address = settings_text(s, SET_SERVE_ADDRESS),
+                                        .port = (int)settings_int(s, SET_SERVE_PORT),
+                                        .api_key = buf_cstr(&v->key)},
+        e);
+}
+
+static int run(const struct settings *s, struct err *e)
+{
+    struct server v = {.interrupted = false};
+    buf_init(&v.path, PATH_BYTES_MAX);
+    buf_init(&v.key, SETTINGS_PASSWORD_MAX);
+    int rc = open_all(&v, s, e);
+    if (!rc) {
+        log_info("Listening at %s", engine_server_url(v.engine));
+        loop_run(v.loop);
+        log_info("Ending");
+    }
+    engine_server_close(&v.engine);
+    request_stops_release(&v.stops);
+    meter_close(&v.meter);
+    wattle_model_close(&v.model);
+    if (v.loop)
+        loop_close(&v.loop);
+    buf_release(&v.key);
+    buf_release(&v.path);
+    return v.interrupted ? EXIT_INTERRUPTED : exit_code_of(rc);
+}
+
+static const struct option options[] = {
+    {"queue", OPTION_INT, "N", 0, 100000, "64", "requests that may wait; beyond it they get 429"},
+    {0}};
+
+static const enum setting_id settings[] = {
+    MODEL_SETTINGS,       INFERENCE_SETTINGS, SET_SERVE_ADDRESS, SET_SERVE_PORT, SET_LLM_API_KEY,
+    SET_LLM_API_KEY_FILE, SET_WATTLE_SYSROOT, SET_WATTLE_ISA,    SET_LOG_LEVEL,  SET_N};
+
+static const struct command_spec spec = {
+    .name = "serve",
+    .usage = "wattle serve [--llm-model MODEL] [--serve-address ADDRESS] [--serve-port N] "
+             "[--queue N]",
+    .summary = "one model for many devices, over HTTP",
+    .notes = "Answers POST /v1/chat/completions as OpenAI's API does (no streaming), one request "
+             "after the other, GET /v1/models and GET /health. Devices ask it with LLM_ENDPOINT; "
+             "its answers carry what the inference cost, which becomes theirs. It ends at SIGTERM "
+             "(exit code 0) or SIGINT (130).\n\n"
+             "  wattle serve --llm-model m.gguf\n"
+             "  LLM_ENDPOINT=http://127.0.0.1:8090 ENABLE_LLM=true wattle device",
+    .options = options,
+    .settings = settings,
+};
+
+const struct command command_serve = {.spec = &spec, .run = run, .log_on_stdout = true};
