@@ -7,7 +7,7 @@
 #include "fleet/fleet.h"
 #include "meter/meter.h"
 #include "net/net.h"
-#include "serve/serve.h"
+#include "serve/openai.h"
 
 enum { PATH_BYTES_MAX = 4096 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's routes. Format: OpenAI's API reference; errors as theirs. */
-#include "serve/serve.h"
+#include "serve/openai.h"
 
 #include "codec/codec.h"
 #include "net/net.h"
