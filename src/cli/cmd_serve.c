@@ -7,7 +7,9 @@
 #include "fleet/fleet.h"
 #include "meter/meter.h"
 #include "net/net.h"
-#include "serve/openai.h"
+#include "serve/serve.h"
+
+#include <signal.h>
 
 enum { PATH_BYTES_MAX = 4096 };
 
@@ -43,11 +45,15 @@ static int open_model(struct server *v, const struct settings *s, struct err *e)
 
 static int open_meter(struct server *v, const struct settings *s, struct err *e)
 {
-    return meter_open(&v->meter,
-                      &(struct meter_options){.sysroot = settings_text(s, SET_WATTLE_SYSROOT),
-                                              .idle_w = settings_float(s, SET_POWER_IDLE_W),
-                                              .max_w = settings_float(s, SET_POWER_MAX_W)},
-                      e);
+    struct fleet_power power;
+    int rc = fleet_power(s, &power, e);
+    return rc ? rc
+              : meter_open(&v->meter,
+                           &(struct meter_options){.sysroot = settings_text(s, SET_WATTLE_SYSROOT),
+                                                   .idle_w = power.idle_w,
+                                                   .max_w = power.max_w,
+                                                   .board = power.board},
+                           e);
 }
 
 /* The loop first: its signals are for the threads that come after it, too. */

@@ -46,7 +46,7 @@ static void write_models(struct buf *out, const struct engine_server *s)
     json_write_object_end(&w);
 }
 
-static int answer_get(struct engine_server *s, const struct http_query *q, struct buf *body)
+static int answer_get(struct engine_server *s, const struct http_visit *q, struct buf *body)
 {
     if (span_is(q->path, "/health")) {
         buf_str(body, "{\"status\":\"ok\"}");
@@ -64,7 +64,7 @@ static int answer_get(struct engine_server *s, const struct http_query *q, struc
     return known ? 405 : 404;
 }
 
-static void answer(void *ctx, const struct http_query *q, struct http_reply *r)
+static void answer(void *ctx, const struct http_visit *q, struct http_reply *r)
 {
     struct engine_server *s = ctx;
     struct chat_caller caller = {keep_going, s};
