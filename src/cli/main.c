@@ -4,6 +4,8 @@
  * reads a file of ours must not take half of it for the whole. */
 #include "cli/cli.h"
 
+#include "cli/help.h"
+
 #include <wattle.h>
 
 #include <errno.h>
@@ -22,7 +24,9 @@ static const struct command *const commands[] = {
     &command_tokenize, &command_detokenize, &command_template, &command_logits, &command_eval,
     &command_pull,     &command_models,
 };
-enum { N_COMMANDS = sizeof commands / sizeof commands[0], HELP_BYTES_MAX = 1 << 20 };
+static const struct command_list all = {commands, sizeof commands / sizeof commands[0]};
+
+enum { HELP_BYTES_MAX = 1 << 20 };
 
 int exit_code_of(int code)
 {
@@ -73,43 +77,6 @@ static enum log_level level_of(const char *name)
     return (enum log_level)level;
 }
 
-/* ---- help ---- */
-
-static void print_help(void)
-{
-    printf("wattle %s: language models on edge devices, and what every answer costs\n\n"
-           "Usage\n  wattle COMMAND [OPTIONS]\n\nCommands\n",
-           wattle_version());
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-12s%s\n", commands[i]->spec->name, commands[i]->spec->summary);
-    printf("\n'wattle COMMAND --help' shows the options of one, 'wattle --version' the version.\n");
-}
-
-static const struct command *find_command(const char *name)
-{
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(commands[i]->spec->name, name) == 0)
-            return commands[i];
-    return NULL;
-}
-
-static int unknown_command(const char *name)
-{
-    const char *known[N_COMMANDS + 3] = {"help", "--help", "--version"};
-    size_t n = 3;
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        known[n++] = commands[i]->spec->name;
-    const char *nearest = settings_nearest(name, known, n);
-    struct err e;
-    const char *kind = name[0] == '-' ? "option" : "command";
-    if (nearest)
-        err_set(&e, ERR_USAGE, "'%s' is no %s, the nearest is '%s'", name, kind, nearest);
-    else
-        err_set(&e, ERR_USAGE, "'%s' is no %s, 'wattle help' shows those there are", name, kind);
-    fprintf(stderr, "wattle: %s\n", e.text);
-    return EXIT_USAGE;
-}
-
 /* ---- one command ---- */
 
 /* What --print-config prints may be read by a program: no log line goes between. */
@@ -145,21 +112,6 @@ static int run_command(const struct command *c, int argc, char **argv)
     buf_release(&text);
     log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
     return code;
-}
-
-static int run_help(int argc, char **argv)
-{
-    if (argc > 1) {
-        fprintf(stderr, "wattle help: one word too many, expected wattle help [COMMAND]\n");
-        return EXIT_USAGE;
-    }
-    if (argc == 0 || strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0) {
-        print_help();
-        return EXIT_DONE;
-    }
-    const struct command *c = find_command(argv[0]);
-    char help[] = "--help";
-    return c ? run_command(c, 1, (char *[]){help, NULL}) : unknown_command(argv[0]);
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b)
@@ -198,19 +150,22 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     char prefix[64] = "wattle";
     int code;
-    const struct command *c = argc > 1 ? find_command(argv[1]) : NULL;
+    const struct command *c = argc > 1 ? command_find(&all, argv[1]) : NULL;
     if (c) {
         snprintf(prefix, sizeof prefix, "wattle %s", c->spec->name);
         code = run_command(c, argc - 2, argv + 2);
-    } else if (argc < 2 || is_one_of(argv[1], "--help", "-h")) {
-        code = run_help(0, NULL);
+    } else if (argc < 2) {
+        help_commands(stderr, &all);
+        code = EXIT_USAGE; /* like every command that lacks what it needs */
+    } else if (is_one_of(argv[1], "--help", "-h")) {
+        code = help_run(&all, 0, NULL);
     } else if (strcmp(argv[1], "help") == 0) {
-        code = run_help(argc - 2, argv + 2);
+        code = help_run(&all, argc - 2, argv + 2);
     } else if (strcmp(argv[1], "--version") == 0) {
         printf("wattle %s\n", wattle_version());
         code = EXIT_DONE;
     } else {
-        code = unknown_command(argv[1]);
+        code = command_unknown(&all, argv[1]);
     }
     return flush_output(prefix, code);
 }

@@ -105,7 +105,8 @@ static int fill_view(struct settings *view, struct err *e)
     int r = 0;
     for (const struct config_entry *p = view->device->entries; r == 0 && p; p = p->next) {
         bool own_name = p->id == SET_DEVICE_NAME || p->id == SET_DEVICE_ID;
-        if (own_name || (command_concerns(view->spec, p->id) && !may_differ(p->id)))
+        bool shared = !view->spec->separate_devices && !may_differ(p->id);
+        if (own_name || (command_concerns(view->spec, p->id) && shared))
             return yaml_refuse(e, p->place,
                                "%s: the devices of one '%s' cannot differ in that, expected "
                                "ENABLE_LLM, intervals, sampling, prompt or alarms",

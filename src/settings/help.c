@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* --help, made from the table and the command's options. */
-#include "settings/parsed.h"
+/* --help, made from the table and the command's options: what there is to say, and its form as
+ * text. pages.c gives the same another form. */
+#include "settings/help.h"
 
 enum { WIDTH = 96, HELP_COLUMN = 34 };
 
@@ -56,9 +57,11 @@ static void put_text(struct buf *out, struct span text)
     }
 }
 
-static void put_row(struct buf *out, const struct buf *left, const struct buf *right)
+static void put_row(void *ctx, const struct buf *left, const struct buf *right)
 {
-    size_t width = utf8_length(buf_view(left));
+    struct buf *out = (struct buf *)ctx;
+    size_t width = 2 + utf8_length(buf_view(left));
+    buf_str(out, "  ");
     buf_append(out, left);
     if (right->failed)
         out->failed = true;
@@ -95,49 +98,54 @@ static void put_bounds(struct buf *right, const char *env, const struct value_ru
     buf_release(&b);
 }
 
-static void put_options(struct buf *out, const struct command_spec *spec)
+/* ---- what there is to say, in no format ---- */
+
+void help_each_option(const struct command_spec *spec, help_row_fn *put, void *ctx)
 {
     struct buf left, right;
     buf_init(&left, 4096);
     buf_init(&right, 4096);
-    buf_str(out, "\nOptions\n");
     for (const struct option *o = spec->options; o && o->name; o++) {
         struct value_rule rule = option_rule(o);
         buf_clear(&left);
         buf_clear(&right);
-        buf_printf(&left, "  --%s", o->name);
+        buf_printf(&left, "--%s", o->name);
         if (o->type != OPTION_FLAG)
             buf_printf(&left, " %s", o->value ? o->value : "VALUE");
         buf_str(&right, o->help);
         put_bounds(&right, NULL, &rule, o->fallback, false);
-        put_row(out, &left, &right);
+        put(ctx, &left, &right);
     }
-    buf_clear(&left);
-    buf_clear(&right);
-    buf_str(&left, "  --help");
-    buf_str(&right, "this text");
-    put_row(out, &left, &right);
-    if (spec->settings && spec->settings[0] != SET_N) {
+    static const char *const ours[][2] = {
+        {"--help", "this text"},
+        {"--print-config", "show each setting and where its value comes from; with --json as JSON"},
+    };
+    for (size_t i = 0; i < (help_has_settings(spec) ? 2 : 1); i++) {
         buf_clear(&left);
         buf_clear(&right);
-        buf_str(&left, "  --print-config");
-        buf_str(&right, "show each setting and where its value comes from; with --json as JSON");
-        put_row(out, &left, &right);
+        buf_str(&left, ours[i][0]);
+        buf_str(&right, ours[i][1]);
+        put(ctx, &left, &right);
     }
     buf_release(&left);
     buf_release(&right);
 }
 
-static void put_settings(struct buf *out, const struct command_spec *spec)
+bool help_has_settings(const struct command_spec *spec)
+{
+    return spec->settings && spec->settings[0] != SET_N;
+}
+
+const char help_of_settings[] =
+    "By flag, by the variable in brackets, or in a config file by the variable's name; the flag "
+    "counts first, then the variable. An empty variable counts as not set. BOOL is true, 1, yes, "
+    "false, 0 or no; the flag alone is true.";
+
+void help_each_setting(const struct command_spec *spec, help_row_fn *put, void *ctx)
 {
     struct buf left, right;
-    if (!spec->settings || spec->settings[0] == SET_N)
-        return;
     buf_init(&left, 4096);
     buf_init(&right, 4096);
-    buf_str(out, "\nSettings: by flag, or by the variable in brackets; the flag counts first. An "
-                 "empty variable\ncounts as not set. BOOL is true, 1, yes, false, 0 or no; the "
-                 "flag alone is true.\n");
     for (int id = 0; id < SET_N; id++) {
         const struct setting *row = &settings_table[id];
         if (!command_concerns(spec, (enum setting_id)id))
@@ -145,29 +153,37 @@ static void put_settings(struct buf *out, const struct command_spec *spec)
         buf_clear(&left);
         buf_clear(&right);
         if (row->rule.type == VALUE_BOOL)
-            buf_printf(&left, "  --%s[=%s]", row->flag, row->value);
+            buf_printf(&left, "--%s[=%s]", row->flag, row->value);
         else if (row->alias)
-            buf_printf(&left, "  --%s %s", row->alias, row->value);
+            buf_printf(&left, "--%s %s", row->alias, row->value);
         else
-            buf_printf(&left, "  --%s %s", row->flag, row->value);
+            buf_printf(&left, "--%s %s", row->flag, row->value);
         buf_str(&right, row->help);
         if (row->alias)
             buf_printf(&right, "; also --%s", row->flag);
         bool own = spec->private_broker && id == SET_MQTT_BROKER;
         put_bounds(&right, row->env, &row->rule, own ? "a private broker" : row->fallback,
                    row->model_first);
-        put_row(out, &left, &right);
+        put(ctx, &left, &right);
     }
     buf_release(&left);
     buf_release(&right);
 }
 
+/* ---- as text ---- */
+
 void help_write(struct buf *out, const struct command_spec *spec)
 {
     buf_printf(out, "wattle %s: %s\n\nUsage\n  ", spec->name, spec->summary);
     put_wrapped(out, 2, 6, span_str(spec->usage));
-    put_options(out, spec);
-    put_settings(out, spec);
+    buf_str(out, "\nOptions\n");
+    help_each_option(spec, put_row, out);
+    if (help_has_settings(spec)) {
+        buf_str(out, "\nSettings\n  ");
+        put_wrapped(out, 2, 2, span_str(help_of_settings));
+        buf_char(out, '\n');
+        help_each_setting(spec, put_row, out);
+    }
     if (spec->notes) {
         buf_char(out, '\n');
         put_text(out, span_str(spec->notes));

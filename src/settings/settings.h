@@ -120,6 +120,7 @@ struct command_spec {
     /* It is many devices: what a config says of single ones is checked at once, and
      * settings_of_device gives it. */
     bool many_devices;
+    bool separate_devices; /* each in a process of its own: they may differ in all but names */
 };
 
 struct settings; /* immutable once parsed */
@@ -179,6 +180,10 @@ int settings_of_device(const struct settings **out, const struct settings *s, co
 bool settings_any_device(const struct settings *s, enum setting_id id);
 /* A line in the log for each device of the config that settings_of_device was never asked for. */
 void settings_warn_of_absent_devices(const struct settings *s);
+
+enum help_format { HELP_TEXT, HELP_MARKDOWN, HELP_MAN };
+/* What --help says of a command, as text, as a page of Markdown or as a man page. */
+void settings_help(struct buf *out, const struct command_spec *spec, enum help_format format);
 
 /* Of n known names the one that name, which is none of them, was probably meant to be; NULL: none
  * is near. */
