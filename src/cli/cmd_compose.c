@@ -29,8 +29,7 @@ struct devices {
 static int choose_devices(struct devices *d, size_t n, const struct settings *s, struct err *e)
 {
     const char *list = settings_option_text(s, "llm-devices");
-    bool all = settings_bool(s, SET_ENABLE_LLM) && !list;
-    if (list && !settings_bool(s, SET_ENABLE_LLM))
+    if (list && !settings_any_device(s, SET_ENABLE_LLM))
         return err_set(e, ERR_USAGE, "--llm-devices '%s': needs --enable-llm", list);
     int rc = list ? fleet_parse_devices(list, n, d->llm, e) : 0;
     for (size_t i = 0; i < n; i++) {
@@ -38,7 +37,7 @@ static int choose_devices(struct devices *d, size_t n, const struct settings *s,
             snprintf(d->ids[i], sizeof d->ids[i], "%s", seed_ids[i]);
         else
             fleet_device_id(NULL, i + 1, d->ids[i]);
-        d->list[i] = (struct deploy_device){.id = d->ids[i], .llm = all || d->llm[i]};
+        d->list[i] = (struct deploy_device){.id = d->ids[i], .llm = !list || d->llm[i]};
     }
     return rc;
 }
@@ -208,6 +207,8 @@ static int run(const struct settings *s, struct err *e)
         o.output = outputs[target];
     find_user(&o);
     rc = write_out(s, &o, e);
+    if (!rc)
+        settings_warn_of_absent_devices(s);
 done:
     buf_release(&cache);
     free(devices);
@@ -316,6 +317,8 @@ static const struct command_spec spec = {
         "  wattle compose --devices 3 --enable-llm --llm-devices 1,3 --llm-model m.gguf",
     .options = options,
     .settings = settings,
+    .many_devices = true,
+    .separate_devices = true,
 };
 
 const struct command command_compose = {.spec = &spec, .run = run};

@@ -172,7 +172,7 @@ int compose_make(struct deploy *d, struct err *e)
     struct plan *p = &d->plan;
     struct yaml y;
     d->next = command(p, d->output);
-    struct buf *out = output_add(d, d->output, p->secret);
+    struct buf *out = output_add(d, d->output, p->secret || p->own_secret);
     if (!out || !d->next)
         return err_set(e, ERR_NOMEM, "no memory for the file");
     yaml_init(&y, out);

@@ -17,7 +17,7 @@ enum { DEPLOY_DEVICES_MAX = 1000 };
 
 struct deploy_device {
     const char *id;
-    bool llm;
+    bool llm; /* may have a language model, where ENABLE_LLM is true for it */
 };
 
 /* Texts are borrowed for the call; NULL: the default of the target. */

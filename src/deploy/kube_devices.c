@@ -71,9 +71,13 @@ static void put_environment(struct yaml *y, const struct plan *p, const struct p
     kube_variable(y, settings_env_name(SET_DEVICE_NAME), d->name);
     kube_variable(y, settings_env_name(SET_DEVICE_ID), d->id);
     kube_variable(y, settings_env_name(SET_ENABLE_LLM),
-                  d->llm ? settings_text(p->o->settings, SET_ENABLE_LLM) : "false");
+                  d->llm ? settings_text(d->settings, SET_ENABLE_LLM) : "false");
+    for (size_t i = 0; i < d->n_own; i++) /* go before what envFrom brings */
+        if (d->own[i].id != SET_ENABLE_LLM)
+            kube_variable(y, d->own[i].name, d->own[i].value);
     for (size_t i = 0; i < p->n_variables; i++)
-        if (p->variables[i].secret && plan_applies(d, p->variables[i].llm))
+        if (p->variables[i].secret && plan_applies(d, p->variables[i].llm) &&
+            !plan_own(d, p->variables[i].name))
             kube_secret_variable(y, p->variables[i].name);
     yaml_end(y);
     yaml_open(y, "envFrom");

@@ -283,7 +283,7 @@ static int put_objects(struct deploy *d)
             return ERR_NOMEM;
         kube_broker(&y, p);
     }
-    if (!begin_file(d, &y, "40-devices.yaml", false))
+    if (!begin_file(d, &y, "40-devices.yaml", p->own_secret))
         return ERR_NOMEM;
     kube_devices(&y, p);
     if (p->o->dashboard) {

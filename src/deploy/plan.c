@@ -59,7 +59,7 @@ bool plan_applies(const struct plan_device *d, bool llm)
 
 /* ---- variables ---- */
 
-static bool is_secret(enum setting_id id)
+bool plan_is_secret(enum setting_id id)
 {
     return id == SET_MQTT_PASSWORD || id == SET_HF_TOKEN || id == SET_DASHBOARD_TOKEN ||
            id == SET_LLM_API_KEY;
@@ -76,8 +76,8 @@ int plan_variable(struct plan *p, enum setting_id id, const char *name, const ch
                        id == SET_MQTT_PASSWORD ? "; a file that MQTT_PASSWORD_FILE names can" : "");
     if (p->n_variables == PLAN_VARIABLES_MAX)
         return err_set(e, ERR_LIMIT, "%s: more than %d variables", name, (int)PLAN_VARIABLES_MAX);
-    p->variables[p->n_variables++] = (struct variable){name, value, id, is_secret(id), llm};
-    p->secret = p->secret || is_secret(id);
+    p->variables[p->n_variables++] = (struct variable){name, value, id, plan_is_secret(id), llm};
+    p->secret = p->secret || plan_is_secret(id);
     return 0;
 }
 
@@ -97,15 +97,19 @@ static int put_seed_list(struct plan *p, struct err *e)
         rc = put_setting(p, SET_MQTT_PORT, false, e);
     if (!rc && p->has_llm)
         rc = put_setting(p, SET_ENABLE_LLM, true, e);
-    if (!rc && p->has_llm)
-        rc = plan_model(p, e);
+    if (!rc && p->has_llm) {
+        const char *name = plan_model(p, settings_text(p->o->settings, SET_LLM_MODEL_NAME), e);
+        rc = name ? plan_variable(p, SET_LLM_MODEL_NAME, settings_env_name(SET_LLM_MODEL_NAME),
+                                  name, true, e)
+                  : ERR_USAGE;
+    }
     if (!rc && p->has_llm)
         rc = put_setting(p, SET_LLM_INFERENCE_INTERVAL, true, e);
     return rc;
 }
 
 /* Settings that are written elsewhere, or that mean something on this machine only. */
-static bool is_placed(enum setting_id id)
+bool plan_is_placed(enum setting_id id)
 {
     switch (id) {
     case SET_ENABLE_LLM:
@@ -145,7 +149,7 @@ static int put_given(struct plan *p, struct err *e)
         enum setting_id id = (enum setting_id)i;
         const char *name = settings_env_name(id);
         bool llm = strncmp(name, "LLM_", 4) == 0 || strncmp(name, "HF_", 3) == 0;
-        if (settings_given(p->o->settings, id) && !is_placed(id) && !is_mounted(p, id) &&
+        if (settings_given(p->o->settings, id) && !plan_is_placed(id) && !is_mounted(p, id) &&
             (!llm || p->has_llm))
             rc = put_setting(p, id, llm, e);
     }
@@ -172,13 +176,18 @@ static int name_device(struct plan *p, size_t i, struct err *e)
         return err_set(e, ERR_USAGE, "DEVICE_NAME '%s': is longer than %d bytes with '%s' behind",
                        base, (int)NAME_BYTES_MAX, suffix);
     service_name(service, base, suffix);
-    d->llm = p->o->devices[i].llm;
     d->id = alone && settings_given(s, SET_DEVICE_ID) ? settings_text(s, SET_DEVICE_ID)
                                                       : p->o->devices[i].id;
     d->name = plan_printf(p, "%s%s", base, suffix);
     d->service = plan_printf(p, "%s%s", is_reserved(service) ? "device-" : "", service);
+    if (!d->name || !d->service)
+        return no_memory(e);
+    int rc = settings_of_device(&d->settings, s, d->name, d->id, e);
+    if (rc)
+        return rc;
+    d->llm = p->o->devices[i].llm && settings_bool(d->settings, SET_ENABLE_LLM);
     p->has_llm = p->has_llm || d->llm;
-    return d->name && d->service ? 0 : no_memory(e);
+    return 0;
 }
 
 static int name_devices(struct plan *p, struct err *e)
@@ -359,6 +368,8 @@ int plan_make(struct plan *p, const struct deploy_options *o, struct err *e)
         rc = plan_files(p, e);
     if (!rc)
         rc = put_given(p, e);
+    if (!rc)
+        rc = plan_own_variables(p, e);
     if (rc)
         plan_release(p);
     return rc;

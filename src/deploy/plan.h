@@ -20,7 +20,7 @@
 #define PLAN_BROKER_DATA "/var/lib/mosquitto"
 #define PLAN_BROKER      "mqtt-broker"
 #define PLAN_DASHBOARD   "dashboard"
-enum { PLAN_USER = 10001, PLAN_VARIABLES_MAX = SET_N + 8, PLAN_MOUNTS_MAX = 16 };
+enum { PLAN_USER = 10001, PLAN_VARIABLES_MAX = SET_N + 8, PLAN_MOUNTS_MAX = 64 };
 
 struct variable {
     const char *name, *value;
@@ -33,7 +33,7 @@ struct variable {
 struct mount {
     const char *host;   /* absolute, or relative to the output and then begins with "./" */
     const char *inside; /* absolute */
-    const char *key;    /* a DNS label for it: "mqtt-ca-file" */
+    const char *key;    /* a DNS label for it, unique: "mqtt-ca-file" */
     enum setting_id id; /* the setting that named it; SET_N: none */
     bool folder, writable, llm;
     bool broker; /* what a broker of our own needs too */
@@ -41,7 +41,10 @@ struct mount {
 
 struct plan_device {
     const char *name, *id;
-    const char *service; /* a DNS label */
+    const char *service;             /* a DNS label */
+    const struct settings *settings; /* those of all, with what the config says of it over them */
+    struct variable *own;            /* what it has other than all, or more than all */
+    size_t n_own;
     bool llm;
 };
 
@@ -58,6 +61,7 @@ struct plan {
     bool broker;           /* ours */
     bool broker_password;  /* ours, and it asks for one */
     bool secret;           /* a variable of ours is one */
+    bool own_secret;       /* one of a single device is one */
     bool dataset_given;    /* DATASET_PATH was: no ./dataset */
     uint64_t memory, swap; /* bytes; 0: no limit */
     const char *build;     /* build context as it is written, NULL: nothing is built */
@@ -76,8 +80,13 @@ void plan_release(struct plan *p);
 
 /* plan_paths.c: the settings that name files; adds variables and mounts. */
 int plan_files(struct plan *p, struct err *e);
-/* The model: a file or folder of this machine, or a name of the hub. */
-int plan_model(struct plan *p, struct err *e);
+/* The model of that name as a device sees it: a file or folder of this machine, mounted, or a name
+ * of the hub. NULL: failed. */
+const char *plan_model(struct plan *p, const char *name, struct err *e);
+/* plan_own.c: what the config says of single devices. */
+int plan_own_variables(struct plan *p, struct err *e);
+/* Of that device's own ones; NULL: it has what all have. */
+const struct variable *plan_own(const struct plan_device *d, const char *name);
 /* Where docker-compose.yml will lie: relative paths in it are relative to that. */
 const char *plan_folder(struct plan *p);
 
@@ -87,6 +96,9 @@ int plan_mount(struct plan *p, const struct mount *m, struct err *e);
 void plan_note(struct plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "Cannot happen" but for memory: NULL then. */
 const char *plan_printf(struct plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Written by themselves, or of this machine alone: not for the list of what was given. */
+bool plan_is_placed(enum setting_id id);
+bool plan_is_secret(enum setting_id id);
 bool plan_applies(const struct plan_device *d, bool llm);
 
 #endif

@@ -222,6 +222,24 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Two models of one name lie in folders of their own; one that is there already is there. */
+static int place_model(struct plan *p, struct mount *m, const char *name, bool *there)
+{
+    size_t number = 1; /* of this model */
+    bool taken = false;
+    for (size_t i = 0; i < p->n_mounts && !*there; i++) {
+        const struct mount *other = &p->mounts[i];
+        number += other->id == m->id;
+        *there = other->id == m->id && strcmp(other->host, m->host) == 0;
+        taken = taken || strcmp(other->inside, m->inside) == 0;
+        if (*there)
+            m->inside = other->inside;
+    }
+    if (taken && !*there)
+        m->inside = plan_printf(p, PLAN_MODELS "/%zu/%s", number, name);
+    return m->inside ? 0 : ERR_NOMEM;
+}
+
 /* What is mounted of the model at path, and where the model is then. */
 static int mount_model(struct plan *p, const char *path, bool folder, const char **inside,
                        struct err *e)
@@ -243,7 +261,7 @@ static int mount_model(struct plan *p, const char *path, bool folder, const char
     const char *rest = plan_printf(p, "%.*s", (int)(length - whole), full + whole);
     struct mount m = {.host = whole_file || !host ? full_path(p, full) : full_path(p, host),
                       .inside = name ? plan_printf(p, PLAN_MODELS "/%s", name) : NULL,
-                      .key = "model",
+                      .key = p->n_mounts ? plan_printf(p, "model-%zu", p->n_mounts) : "model",
                       .id = SET_LLM_MODEL_NAME,
                       .folder = !whole_file,
                       .llm = true};
@@ -251,24 +269,24 @@ static int mount_model(struct plan *p, const char *path, bool folder, const char
         m.inside = m.host;
         rest = whole_file ? "" : rest;
     }
-    int rc = plan_mount(p, &m, e);
+    bool there = false;
+    int rc = m.inside && m.host ? place_model(p, &m, name, &there) : no_memory(e);
+    if (!rc && !there)
+        rc = plan_mount(p, &m, e);
     *inside = !rc && rest ? plan_printf(p, "%s%s", m.inside, rest) : NULL;
     return rc ? rc : *inside ? 0 : no_memory(e);
 }
 
-int plan_model(struct plan *p, struct err *e)
+const char *plan_model(struct plan *p, const char *name, struct err *e)
 {
-    const char *value = settings_text(p->o->settings, SET_LLM_MODEL_NAME);
-    const char *name = settings_env_name(SET_LLM_MODEL_NAME);
     struct stat st;
-    bool path = value[0] == '/' || value[0] == '.' || str_ends_with(value, ".gguf");
-    if (stat(value, &st) != 0) {
+    bool path = name[0] == '/' || name[0] == '.' || str_ends_with(name, ".gguf");
+    if (stat(name, &st) != 0) {
         if (path)
             plan_note(p, "%s '%s': is not on this machine, taken as a path where the device runs",
-                      name, value);
-        return plan_variable(p, SET_LLM_MODEL_NAME, name, value, true, e);
+                      settings_env_name(SET_LLM_MODEL_NAME), name);
+        return name;
     }
     const char *inside = NULL;
-    int rc = mount_model(p, value, S_ISDIR(st.st_mode), &inside, e);
-    return rc ? rc : plan_variable(p, SET_LLM_MODEL_NAME, name, inside, true, e);
+    return mount_model(p, name, S_ISDIR(st.st_mode), &inside, e) ? NULL : inside;
 }

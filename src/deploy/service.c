@@ -14,23 +14,29 @@ void service_variable(struct yaml *y, const char *name, const char *value)
     buf_release(&line);
 }
 
+static bool is_common(const struct plan *p, const struct plan_device *d, const char *name)
+{
+    for (size_t i = 0; i < p->n_variables; i++)
+        if (plan_applies(d, p->variables[i].llm) && strcmp(p->variables[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 void service_environment(struct yaml *y, const struct plan *p, const struct plan_device *d)
 {
     yaml_open(y, "environment");
     service_variable(y, settings_env_name(SET_DEVICE_NAME), d->name);
     service_variable(y, settings_env_name(SET_DEVICE_ID), d->id);
-    bool says_llm = false;
     for (size_t i = 0; i < p->n_variables; i++) {
-        const struct variable *v = &p->variables[i];
-        bool is_switch = v->id == SET_ENABLE_LLM;
-        says_llm = says_llm || is_switch;
-        if (is_switch && !d->llm)
-            service_variable(y, v->name, "false");
-        else if (plan_applies(d, v->llm))
-            service_variable(y, v->name, v->value);
+        const struct variable *v = &p->variables[i], *own = plan_own(d, v->name);
+        if (plan_applies(d, v->llm))
+            service_variable(y, v->name, own ? own->value : v->value);
     }
-    if (!says_llm)
+    if (!d->llm)
         service_variable(y, settings_env_name(SET_ENABLE_LLM), "false");
+    for (size_t i = 0; i < d->n_own; i++)
+        if (!is_common(p, d, d->own[i].name) && d->own[i].id != SET_ENABLE_LLM)
+            service_variable(y, d->own[i].name, d->own[i].value);
     yaml_end(y);
 }
 

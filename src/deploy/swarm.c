@@ -152,7 +152,7 @@ int swarm_make(struct deploy *d, struct err *e)
     struct yaml y;
     bool stdout_only = strcmp(d->output, "-") == 0;
     d->next = stdout_only ? "" : plan_printf(p, "docker stack deploy -c %s wattle", d->output);
-    struct buf *out = output_add(d, d->output, p->secret);
+    struct buf *out = output_add(d, d->output, p->secret || p->own_secret);
     if (!out || !d->next)
         return err_set(e, ERR_NOMEM, "no memory for the file");
     yaml_init(&y, out);

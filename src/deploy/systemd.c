@@ -191,10 +191,23 @@ static void put_device(struct buf *out, const struct plan *p, const struct plan_
     put_env(out, settings_env_name(SET_DEVICE_NAME), d->name);
     put_env(out, settings_env_name(SET_DEVICE_ID), d->id);
     for (size_t i = 0; i < p->n_variables; i++)
-        if (p->variables[i].llm && d->llm)
+        if (p->variables[i].llm && d->llm && !plan_own(d, p->variables[i].name))
             put_env(out, p->variables[i].name, p->variables[i].value);
+    for (size_t i = 0; i < d->n_own; i++)
+        if (d->llm || d->own[i].id != SET_ENABLE_LLM)
+            put_env(out, d->own[i].name, d->own[i].value);
     if (!d->llm)
         put_env(out, settings_env_name(SET_ENABLE_LLM), "false");
+}
+
+static bool has_secret(const struct plan *p, const struct plan_device *d)
+{
+    bool secret = false;
+    for (size_t i = 0; i < d->n_own; i++)
+        secret = secret || d->own[i].secret;
+    for (size_t i = 0; i < p->n_variables; i++)
+        secret = secret || (d->llm && p->variables[i].llm && p->variables[i].secret);
+    return secret;
 }
 
 /* ---- the script ---- */
@@ -256,7 +269,7 @@ int systemd_make(struct deploy *d, struct err *e)
     put_install(install, p);
     for (size_t i = 0; !rc && i < p->n_devices; i++) {
         const struct plan_device *device = &p->devices[i];
-        bool holds = secret && device->llm && settings_given(p->o->settings, SET_HF_TOKEN);
+        bool holds = has_secret(p, device);
         struct buf *env =
             output_add(d, plan_printf(p, "wattle-device@%s.env", device->service), holds);
         if (!env)

@@ -286,6 +286,42 @@ def files_of_the_host(folder):
     check(err.count("is not on this machine") == 2, err)
 
 
+def config_of_single_devices(folder):
+    """What a config file says of all, and of one device alone; two models of one name lie apart."""
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    for d in ("a", "b"):
+        os.mkdir(os.path.join(folder, d))
+        with open(os.path.join(folder, d, "m.gguf"), "w", encoding="utf-8") as f:
+            f.write("GGUF")
+    with open(os.path.join(folder, "c.yaml"), "w", encoding="utf-8") as f:
+        f.write("LLM_MODEL_NAME: a/m.gguf\nENABLE_LLM: yes\nLLM_STOP: |\n  END\n  ###\nALARM_TEMP_MAX: 60\ndevices:\n"
+                "  edge-device-02:\n    LLM_MODEL_NAME: b/m.gguf\n    LLM_TEMPERATURE: 0\n    TELEMETRY_INTERVAL: 2.5\n"
+                "  edge-device-03:\n    ENABLE_LLM: no\n    ALARM_TEMP_MAX: 0070\n")
+    compose(folder, "--devices", "4", "--config", "c.yaml")
+    path = os.path.join(folder, "docker-compose.yml")
+    s = services(path)["services"]
+    seen = [variables(s[f"edge-device-0{n}"]) for n in range(1, 5)]
+    check([v.get("LLM_MODEL_NAME") for v in seen] == ["/app/models/m.gguf", "/app/models/2/m.gguf", None, "/app/models/m.gguf"], f"{seen}")
+    check([v["ENABLE_LLM"] for v in seen] == ["yes", "yes", "false", "yes"], f"{seen}")
+    check([v.get("LLM_TEMPERATURE") for v in seen] == [None, "0", None, None] and seen[1]["TELEMETRY_INTERVAL"] == "2.5", f"{seen}")
+    check([v["ALARM_TEMP_MAX"] for v in seen] == ["60", "60", "0070", "60"] and seen[0]["LLM_STOP"] == "END\n###\n", f"{seen}")
+    check(all("WATTLE_CONFIG" not in v for v in seen), "the file is of this machine")
+    for d in s.values():
+        names = [x.split("=")[0] for x in d.get("environment", [])]
+        check(len(names) == len(set(names)), f"twice: {names}")
+    check("/app/models/2/m.gguf" in str(s["edge-device-02"]["volumes"]), f"{s['edge-device-02']['volumes']}")
+    read("compose", path)
+    compose(folder, "--devices", "4", "--config", "c.yaml", "--target", "systemd")
+    two = by_shell(os.path.join(folder, "systemd", "wattle-device@edge-device-02.env"))
+    check(two["LLM_MODEL_NAME"] == os.path.realpath(os.path.join(folder, "b", "m.gguf")) and two["TELEMETRY_INTERVAL"] == "2.5", f"{two}")
+    compose(folder, "--devices", "4", "--config", "c.yaml", "--target", "kubernetes")
+    pods = read("yaml", os.path.join(folder, "kubernetes", "40-devices.yaml"))[1:]
+    env = {v["name"]: v["value"] for v in pods[1]["spec"]["template"]["spec"]["containers"][0]["env"]}
+    check(env["LLM_MODEL_NAME"] == "/app/models/2/m.gguf" and env["ENABLE_LLM"] == "yes", f"{env}")
+    read("kubernetes", os.path.join(folder, "kubernetes", "40-devices.yaml"))
+
+
 def limits(folder):
     if not python:
         return "skipped: the YAML readers can't be fetched from PyPI"
@@ -423,4 +459,4 @@ def files_are_kept(folder):
 if __name__ == "__main__":
     with lab.Folder() as shared:
         python = find_python(shared)
-        lab.main(seed_example, cases, nasty_values, files_of_the_host, limits, kubernetes, systemd, files_are_kept)
+        lab.main(seed_example, cases, nasty_values, files_of_the_host, config_of_single_devices, limits, kubernetes, systemd, files_are_kept)
