@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Config files: what they set, over what, and in which words the wrong ones are refused. */
+/* Config files: what they set, over what, and in which words the wrong ones are refused.
+ * Long because each refusal is a row with its exact line. */
 #include "settings/config_file.h"
 #include "settings/settings.h"
 
