@@ -121,7 +121,6 @@ struct command_spec {
      * settings_of_device gives it. */
     bool many_devices;
     bool separate_devices; /* each in a process of its own: they may differ in all but names */
-    bool separate_devices; /* each in a process of its own: they may differ in all but names */
 };
 
 struct settings; /* immutable once parsed */
