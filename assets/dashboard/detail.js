@@ -68,7 +68,7 @@ function build(id) {
   choices(v.range, RANGES, chosen_range(), choose_range);
   v.ranged = () => {
     for (const input of v.range.querySelectorAll("input")) input.checked = input.value === chosen_range();
-    load_track(v);
+    if (v.asked) load_track(v);
   };
   on_range(v.ranged);
   return v;
@@ -157,6 +157,14 @@ async function load_lists(v) {
   }
 }
 
+// Of a device that nobody has heard of the server knows nothing: it isn't asked until there is a first message.
+function load(v) {
+  if (!state.devices.has(v.id)) return;
+  v.asked = true;
+  load_track(v);
+  load_lists(v);
+}
+
 export function open(id) {
   close();
   view = build(id);
@@ -164,8 +172,7 @@ export function open(id) {
   $("detail").hidden = false;
   draw();
   draw_lists(view, {});
-  load_track(view);
-  load_lists(view);
+  load(view);
   view.title.focus({ preventScroll: true });
 }
 
@@ -184,6 +191,7 @@ export const opened = () => view?.id ?? null;
 export function start() {
   on("reading", (d) => {
     if (view?.id !== d.id) return;
+    if (!view.asked) load(view);
     view.track.add(seconds(d.last_seen_utc), d.telemetry);
     if (view.inferences_seen !== d.counts?.inferences) {
       view.inferences_seen = d.counts?.inferences;
@@ -194,17 +202,15 @@ export function start() {
   on("analyses", (id) => { if (view && view.id === id) view.wanted = true; });
   on("anomalies", (a) => { if (view && a && view.id === a.device_id) view.wanted = true; });
   on("state", () => {
-    if (!view) return;
-    load_track(view);
-    load_lists(view);
+    if (view) load(view);
   });
 }
 
 // Every second.
 export function beat() {
   if (!view) return;
-  if (view.track.stale()) load_track(view);
-  if (view.wanted && state.devices.has(view.id) && performance.now() - view.loaded_at > REFRESH_MS && !view.analyses.contains(document.activeElement?.closest?.("a"))) load_lists(view);
+  if (view.asked && view.track.stale()) load_track(view);
+  if (view.asked && view.wanted && performance.now() - view.loaded_at > REFRESH_MS && !view.analyses.contains(document.activeElement?.closest?.("a"))) load_lists(view);
   paint("detail", draw);
-  if (!view.values.contains(document.activeElement)) draw_values(view);
+  if (!view.values.lastChild.contains(document.activeElement)) draw_values(view);
 }

@@ -159,7 +159,7 @@ export class Plot {
     if (performance.now() - this.described > 5000) {
       this.described = performance.now();
       this.describe();
-      if (this.more.open && !this.more.contains(document.activeElement)) this.fill_table();
+      if (this.more.open && !this.table.contains(document.activeElement)) this.fill_table();
     }
   }
 

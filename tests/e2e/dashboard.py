@@ -15,17 +15,23 @@ DIGITS = {"Temperature": ("temp", 1), "Humidity": ("humidity", 1), "CO": ("co", 
 chrome = None
 
 
-def dashboard(*args, **env):
-    """wattle with the page on: the program, the page's address, the broker's port (None: not ours)."""
-    p = lab.Program(*args, "--dashboard-port", "0", **env)
-    broker = None
-    while True:
-        line = p.err.wait(lambda s: "http://127.0.0.1:" in s or s.startswith("Broker: "), "the page's address")
-        at = re.match(r"Broker: mqtt://127\.0\.0\.1:(\d+)", line)
-        if at:
-            broker = int(at.group(1))
-            continue
-        return p, re.search(r"http://127\.0\.0\.1:\d+/?\S*", line).group(0).rstrip("/") + "/", broker
+def address(lines):
+    line = lines.wait(lambda s: s.startswith("Dashboard: "), "the page's address")
+    return re.fullmatch(r"Dashboard: (http://127\.0\.0\.1:\d+/)", line).group(1)
+
+
+def run(*args, **env):
+    """A fleet with the page on: the program, the page's address, the port of its private broker."""
+    p = lab.Program("run", "--dashboard", "--dashboard-port", "0", *args, **env)
+    url = address(p.err)
+    line = p.err.wait(lambda s: s.startswith("Broker: "), "the broker's address")
+    return p, url, int(re.match(r"Broker: mqtt://127\.0\.0\.1:(\d+) ", line).group(1))
+
+
+def watch(folder, broker, port="0"):
+    """The page of a broker."""
+    p = lab.Program("dashboard", "--dashboard-port", port, TMPDIR=folder, **broker.settings())
+    return p, address(p.out)
 
 
 def number(text):
@@ -47,7 +53,7 @@ def row_is_published(row, reading, what):
 
 def shows_what_was_published(folder):
     llm = ["--enable-llm", "--llm-model", lab.MODEL, "--llm-inference-interval", "2", "--llm-max-new-tokens", "40"] if lab.has_model() else []
-    p, url, port = dashboard("run", "--dashboard", "--devices", "3", "--interval", "0.5-1", "--duration", "5m", *llm,
+    p, url, port = run("--devices", "3", "--interval", "0.5-1", "--duration", "5m", *llm,
                              "--metrics-dir", os.path.join(folder, "metrics"), TMPDIR=folder)
     sub = lab.Subscriber(port, ["iot/#"])
     view = chrome.open(url)
@@ -73,12 +79,12 @@ def shows_what_was_published(folder):
 
     # The values behind the chart were all published.
     view.page.click("#telemetry-plot summary")
-    rows = view.js("() => [...document.querySelectorAll('#telemetry-plot tbody tr')].map((tr) => [...tr.cells].map((c) => c.textContent))")
+    rows = view.wait(lambda: view.js("""() => { const rows = [...document.querySelectorAll('#telemetry-plot tbody tr')].map((tr) => [...tr.cells].map((c) => c.textContent));
+        return rows.length >= 20 && rows; }"""), "the chart's values as a table", 30)
     names = {r["name"]: id_ for id_, r in view.devices().items()}
     published = {}
     for _, m in sub.json("iot/telemetry/"):
         published.setdefault(m["device_id"], set()).add(m["data"]["temp"])
-    check(len(rows) >= 20, f"{len(rows)} rows of values")
     in_chart = sum(any(abs(number(value) - t) <= 0.05 + 1e-9 for t in published[names[name]]) for _, name, value in rows)
     check(in_chart >= len(rows) - 6, f"{len(rows) - in_chart} of {len(rows)} values of the chart were never published")
 
@@ -132,7 +138,7 @@ HOSTILE = "<img src=x onerror=\"alert('x')\"><script>alert(2)</script><svg onloa
 def takes_everything_as_text(folder):
     """Another client on the broker says what it likes."""
     broker = lab.Broker(folder)
-    p, url, _ = dashboard("dashboard", TMPDIR=folder, **broker.settings())
+    p, url = watch(folder, broker)
     view = chrome.open(url)
     view.live()
     images = view.js("() => document.querySelectorAll('img, script, svg, iframe').length")
@@ -148,7 +154,7 @@ def takes_everything_as_text(folder):
                                     "inference_time_ms": 1200.0, "memory_used_mb": 12.5, "memory_total_mb": 100.0, "cpu_percent_avg": 80.0,
                                     "cpu_percent_samples": 3, "energy_consumed_mj": 15600.0, "energy_consumed_j": 15.6, "compute_device": "cpu",
                                     "prompt_length": 10, "response_length": 10, "tokens_per_second": 33.3, "energy_source": "<b>estimate</b>"}),
-            (f"iot/anomaly/{id_}", {"device_id": id_, "timestamp": "2026-11-25T04:05:41.094694+00:00", "verdict": HOSTILE, "severity": 8,
+            (f"iot/anomaly/{id_}", {"device_id": id_, "timestamp": "2026-11-25T04:05:41.094694+00:00", "verdict": "anomaly", "severity": 8,
                                     "fields": ["<i>temp</i>"], "reason": HOSTILE, "source": "threshold"}),
             (f"iot/telemetry/{id_}", "not json <script>alert(5)</script>"),
         ):
@@ -161,6 +167,7 @@ def takes_everything_as_text(folder):
     view.wait(lambda: [HOSTILE_ID, HOSTILE, False] in view.analyses(), f"the hostile analysis as text: {view.analyses()[:1]}", 10)
     view.wait(lambda: HOSTILE.strip() in (view.text("#anomaly-list") or ""), f"the hostile reason as text: {view.text('#anomaly-list')}", 10)
     view.wait(lambda: any(m["name"].strip() == HOSTILE.strip() for m in view.models()), f"the hostile model's name as text {view.models()}", 10)
+    check("severity 8" in view.text("#anomaly-list"), view.text("#anomaly-list"))
     # In the detail view too, by its own link; and a link from outside that names a device which isn't there.
     view.page.click(f"table.devices tr[data-id='{HOSTILE_ID}'] .device-link")
     view.wait(lambda: view.text("#detail-title") == HOSTILE_ID, "the hostile device's page", 10)
@@ -177,15 +184,13 @@ def says_when_it_is_lost(folder):
     """The server goes and comes: the page says so, and goes on by itself with what happened meanwhile."""
     broker = lab.Broker(folder)
     port = str(lab.free_port())
-    p = lab.Program("dashboard", "--dashboard-port", port, TMPDIR=folder, **broker.settings())
-    p.err.wait(lambda s: "http://127.0.0.1:" in s, "the page's address")
-    view = chrome.open(f"http://127.0.0.1:{port}/")
+    p, url = watch(folder, broker, port)
+    view = chrome.open(url)
     view.live()
     p.signal(9)
     view.wait(lambda: view.text("#connection-text") == "reconnecting", "the loss", 10)
     view.wait(lambda: re.fullmatch(r"stale since \d\d:\d\d:\d\d", view.text("#connection-text")), "the loss goes on", 30)
-    p = lab.Program("dashboard", "--dashboard-port", port, TMPDIR=folder, **broker.settings())
-    p.err.wait(lambda s: "http://127.0.0.1:" in s, "the page's address")
+    p, url = watch(folder, broker, port)
     view.wait(lambda: view.text("#connection-text") == "live", "live again", 30)
     broker.publish("iot/status/later", b"online")
     view.wait(lambda: view.devices().get("later", {}).get("name"), "a device that came later", 20)
@@ -198,7 +203,7 @@ def says_when_it_is_lost(folder):
 
 
 def can_be_used_by_everyone(folder):
-    p, url, _ = dashboard("run", "--dashboard", "--devices", "3", "--interval", "0.3-0.5", "--duration", "5m", TMPDIR=folder)
+    p, url, _ = run("--devices", "3", "--interval", "0.3-0.5", "--duration", "5m", TMPDIR=folder)
     grounds = []
     for scheme in ("light", "dark"):
         for width in (1440, 360):
@@ -268,7 +273,7 @@ def can_be_used_by_everyone(folder):
 
 
 def stays_smooth_with_a_thousand(folder):
-    p, url, _ = dashboard("run", "--dashboard", "--devices", "1000", "--interval", "1", "--duration", "5m", TMPDIR=folder)
+    p, url, _ = run("--devices", "1000", "--interval", "1", "--duration", "5m", TMPDIR=folder)
     view = chrome.open(url)
     view.live()
     view.wait(lambda: view.counters()["Devices online"] == "1,000", "a thousand devices", lab.PATIENCE)
