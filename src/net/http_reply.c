@@ -8,8 +8,7 @@
 
 enum {
     REPLY_MAX = 64 << 20,
-    SEND_MS = 60000, /* for a body to come and the reply to go */
-    IDLE_MS = 45000, /* for the next request's head; libmicrohttpd ends silence before that */
+    IDLE_MS = 30000, /* between requests: libmicrohttpd ends silence by then */
 };
 
 struct request {
@@ -49,7 +48,8 @@ void http_on_completed(void *ctx, struct MHD_Connection *c, void **request,
 {
     struct request *r = (struct request *)*request;
     (void)how;
-    http_peer_deadline((struct http_server *)ctx, c, IDLE_MS);
+    struct http_server *s = (struct http_server *)ctx;
+    http_peer_deadline(s, c, IDLE_MS + s->o.head_ms);
     if (!r)
         return;
     free(r->target);
@@ -248,7 +248,7 @@ enum MHD_Result http_on_request(void *ctx, struct MHD_Connection *c, const char 
         return MHD_NO;
     if (!r->begun) {
         r->begun = true;
-        http_peer_deadline(s, c, SEND_MS);
+        http_peer_deadline(s, c, s->o.send_ms);
         if (strcmp(version, "HTTP/1.1") == 0 && !header(c, "Host"))
             return refuse(c, MHD_HTTP_BAD_REQUEST, "a Host header is needed");
         const char *length = header(c, "Content-Length");

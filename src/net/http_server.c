@@ -19,7 +19,8 @@ enum {
     MEMORY = 32 << 10, /* of a request's head */
     SILENCE_S = 30,
     HEAD_MS = 15000,
-    REAP_MS = 1000,
+    SEND_MS = 60000,
+    REAP_MS = 250,
     STREAMS_END_MS = 2000,
     BACKLOG = 128,
 };
@@ -38,7 +39,7 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **peer,
         if (!p)
             return; /* libmicrohttpd's own limits hold for it */
         p->fd = i->connect_fd;
-        p->deadline_ns = clock_mono_ns() + (uint64_t)HEAD_MS * 1000000;
+        p->deadline_ns = clock_mono_ns() + s->o.head_ms * 1000000;
         pthread_mutex_lock(&s->lock);
         p->next = s->peers;
         if (p->next)
@@ -196,6 +197,8 @@ int http_server_open(struct http_server **out, const struct http_server_options 
         return err_set(e, ERR_NOMEM, "HTTP server: no memory");
     }
     s->o = *o;
+    s->o.head_ms = o->head_ms ? o->head_ms : HEAD_MS;
+    s->o.send_ms = o->send_ms ? o->send_ms : SEND_MS;
     s->fd = -1;
     s->address = strdup(o->address);
     s->token = strdup(o->token ? o->token : "");

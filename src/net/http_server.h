@@ -46,10 +46,11 @@ struct http_reply {
 struct http_server;
 
 struct http_server_options {
-    const char *address; /* "127.0.0.1", "::", "localhost" */
-    int port;            /* 0: a free one */
-    const char *token;   /* NULL or empty: none */
-    size_t body_max;     /* 0: no POST */
+    const char *address;       /* "127.0.0.1", "::", "localhost" */
+    int port;                  /* 0: a free one */
+    const char *token;         /* NULL or empty: none */
+    size_t body_max;           /* 0: no POST */
+    uint64_t head_ms, send_ms; /* how long a head, and a body and its reply may take; 0: 15, 60 s */
     /* Whether a path is answered to whoever asks. NULL: none is. */
     bool (*is_open)(void *ctx, struct span path);
     /* Fills r; on several threads at once. */
