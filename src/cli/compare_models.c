@@ -32,7 +32,7 @@ static void name_of(const struct comparison *c, const char *given, char out[NAME
     struct stat st;
     size_t n = strlen(given);
     const char *from = given;
-    char base[NAME_MAX_BYTES - 8];
+    char base[NAME_MAX_BYTES - 12];
     if (stat(given, &st) == 0) {
         while (n > 1 && given[n - 1] == '/')
             n--;
@@ -42,7 +42,10 @@ static void name_of(const struct comparison *c, const char *given, char out[NAME
         if (n > 5 && memcmp(from + n - 5, ".gguf", 5) == 0)
             n -= 5;
     }
-    snprintf(base, sizeof base, "%.*s", (int)(n < sizeof base ? n : sizeof base - 1), from);
+    n = n < sizeof base ? n : sizeof base - 1;
+    while (n > 0 && ((unsigned char)from[n] & 0xc0) == 0x80) /* not within a character */
+        n--;
+    snprintf(base, sizeof base, "%.*s", (int)n, from);
     snprintf(out, NAME_MAX_BYTES, "%s", base);
     for (int k = 2; is_taken(c, out); k++)
         snprintf(out, NAME_MAX_BYTES, "%s-%d", base, k);
@@ -194,29 +197,59 @@ static void take_turns(struct entrants *all, struct comparison *c, uint64_t need
     log_warning("%s", c->warnings[c->n_warnings - 1]);
 }
 
+/* The first that opens pays for what all have in common (the program's own pages, threads, the
+ * heap's first growth): so one more of it is opened before, and stays until all are open, lest its
+ * freed memory makes one of them look smaller. */
+static int open_decoy(struct entrants *all, struct workload *w, struct workload_model **decoy,
+                      size_t *of, struct err *e)
+{
+    struct err why;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < all->n; i++) {
+        if (all->v[i].out)
+            continue;
+        rc = workload_model_new(decoy, w, NULL, buf_cstr(&all->v[i].path), e);
+        if (rc == 0 && workload_model_open(*decoy, &why) == 0 &&
+            workload_model_warm(*decoy, 1, &why) == 0) {
+            *of = i;
+            break;
+        }
+        workload_model_free(decoy);
+    }
+    return rc;
+}
+
 int entrants_open(struct entrants *all, struct workload *w, struct comparison *c,
                   const char *sysroot, int warmup, struct err *e)
 {
     uint64_t available = machine_memory_available(sysroot), needed = 0;
-    for (size_t i = 0; i < all->n; i++) {
+    struct workload_model *decoy = NULL;
+    size_t of = 0;
+    int rc = open_decoy(all, w, &decoy, &of, e);
+    for (size_t i = 0; rc == 0 && i < all->n; i++) {
         struct entrant *one = &all->v[i];
         if (one->out)
             continue;
-        int rc = workload_model_new(&one->model, w, one->row->name, buf_cstr(&one->path), e);
+        rc = workload_model_new(&one->model, w, one->row->name, buf_cstr(&one->path), e);
         if (rc)
-            return rc;
-        if (all->one_at_a_time)
+            break;
+        if (all->one_at_a_time) {
+            workload_model_free(&decoy);
             close_others(all, one);
+        }
         if (!open_and_warm(one, warmup))
             continue;
-        if (interrupted())
-            return err_set(e, ERR_CANCELLED, "interrupted");
         needed += bytes_of(one);
         if (!all->one_at_a_time && available && (double)needed > MEMORY_SHARE * (double)available &&
             entrants_left(all) > 1)
             take_turns(all, c, needed, available);
+        if (interrupted())
+            rc = err_set(e, ERR_CANCELLED, "interrupted");
     }
-    return 0;
+    if (decoy && rc == 0 && all->v[of].model)
+        workload_decoy_free(&decoy, all->v[of].model);
+    workload_model_free(&decoy);
+    return rc;
 }
 
 bool entrants_turn(struct entrants *all, struct entrant *one, int warmup)

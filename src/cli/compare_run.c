@@ -8,7 +8,7 @@
  * the machine was. */
 #include "cli/compare_run.h"
 
-#include "cli/compare_models.h"
+#include "cli/compare_judge.h"
 #include "cli/interrupt.h"
 #include "fleet/fleet.h"
 #include "lab/lab.h"
@@ -30,9 +30,6 @@ enum {
 
 static const double NOISE_MS = 25;
 static const double IDLE_S = 2;
-static const double OTHERS_SHARE = 0.05; /* of the processors, from which others are named */
-static const double STEAL_SHARE = 0.01;
-static const double DRIFT_SHARE = 0.05;
 
 struct run {
     const struct settings *s;
@@ -234,61 +231,6 @@ static int run_rounds(struct run *r, struct err *e)
 
 /* ---- what it comes to ---- */
 
-static double mean_of(const double *v, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += v[i];
-    return sum / (double)n;
-}
-
-static void judge_noise(struct run *r)
-{
-    size_t n = r->n_noise, third = n / 3;
-    double mean = n ? mean_of(r->noise_ms, n) : NAN, squares = 0;
-    if (n < 3)
-        return;
-    for (size_t i = 0; i < n; i++)
-        squares += (r->noise_ms[i] - mean) * (r->noise_ms[i] - mean);
-    r->c->noise_percent = 100 * sqrt(squares / (double)(n - 1)) / mean;
-    double begin = mean_of(r->noise_ms, third), end = mean_of(r->noise_ms + n - third, third);
-    if (third >= 5 && fabs(end / begin - 1) > DRIFT_SHARE)
-        comparison_warn(r->c,
-                        "the machine became %s meanwhile: a fixed calculation took %.1f ms in the "
-                        "first third of the run and %.1f ms in the last",
-                        end > begin ? "slower" : "faster", begin, end);
-}
-
-static void judge_load(struct run *r, const struct load *load)
-{
-    struct cpu_limits cpus;
-    cpu_limits_read(&cpus, settings_text(r->s, SET_WATTLE_SYSROOT));
-    if (load->others > OTHERS_SHARE * cpus.usable)
-        comparison_warn(r->c,
-                        "other processes used %.2f processors of %.4g meanwhile: times and "
-                        "measured energy have their share in them",
-                        load->others, cpus.usable);
-    if (load->steal > STEAL_SHARE)
-        comparison_warn(r->c, "the hypervisor took %.1f %% of the processors' time away",
-                        100 * load->steal);
-}
-
-static void judge_agreement(struct run *r)
-{
-    if (r->c->reference < 0)
-        return;
-    const struct entrant *reference = &r->all.v[r->c->reference];
-    for (size_t i = 0; i < r->all.n; i++) {
-        struct entrant *one = &r->all.v[i];
-        if (one == reference)
-            continue;
-        /* Sample k of each is the answer to reading k. */
-        for (size_t k = 0; k < one->n_verdicts && k < reference->n_verdicts; k++)
-            if (reference->verdicts[k] != VERDICT_NONE && !one->row->samples[k].failed)
-                one->row->samples[k].agreement = one->verdicts[k] == reference->verdicts[k];
-    }
-}
-
 static bool keep_going(void *ctx)
 {
     (void)ctx;
@@ -404,8 +346,8 @@ static int measure(struct run *r, struct err *e)
         r->start_ns = clock_mono_ns();
         rc = run_rounds(r, e);
         load_end(&load_probe, &load);
-        judge_load(r, &load);
-        judge_noise(r);
+        judge_load(r->c, r->s, &load);
+        judge_noise(r->c, r->noise_ms, r->n_noise);
     }
     noise_close(&r->noise);
     load_close(&load_probe);
@@ -444,12 +386,15 @@ static int run_all(struct run *r, struct err *e)
     int rc = workload_open(&r->w, &o, e);
     if (!rc)
         rc = entrants_find(&r->all, r->s, r->c, settings_option_text(r->s, "models"), e);
+    /* A name that is none of theirs is an error now, not after the models were loaded. */
+    const char *reference = settings_option_text(r->s, "reference");
+    if (!rc)
+        rc = entrants_reference(&r->all, r->c, reference, &r->c->reference, e);
     if (rc)
         return rc;
     rc = entrants_open(&r->all, r->w, r->c, settings_text(r->s, SET_WATTLE_SYSROOT), r->warmup, e);
-    if (!rc)
-        rc = entrants_reference(&r->all, r->c, settings_option_text(r->s, "reference"),
-                                &r->c->reference, e);
+    if (!rc && !reference)
+        rc = entrants_reference(&r->all, r->c, NULL, &r->c->reference, e);
     if (!rc)
         rc = measure(r, e);
     if (!rc && text && !r->cancelled)
@@ -458,7 +403,7 @@ static int run_all(struct run *r, struct err *e)
         rc = save_metrics(r, e);
     if (!rc)
         rc = describe(r, e);
-    judge_agreement(r);
+    judge_agreement(&r->all, r->c, reference != NULL);
     put_power(r);
     return rc;
 }

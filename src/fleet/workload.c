@@ -27,6 +27,7 @@ struct workload {
     struct meter *meter;
     struct workload_model *models[MODELS_MAX]; /* [n], some NULL: for whose memory is whose */
     size_t n;
+    uint64_t nobodys_private; /* memory of the process that no model's record has in it */
 };
 
 struct workload_model {
@@ -133,7 +134,7 @@ double workload_idle_power(struct workload *w, double seconds)
 static uint64_t id_of(const struct job *j, uint64_t request)
 {
     uint64_t hash = span_hash(span_str(j->device_id)) ^ span_hash(span_str(j->reading.ts)) * 31;
-    return ((hash ^ hash >> 32) & 0xffffffff) << 20 | (request & 0xfffff);
+    return ((hash ^ hash >> 32) & 0x1fffffff) << 20 | (request & 0xfffff);
 }
 
 /* The same reading for the same number: the devices in turn, each time another row of theirs. */
@@ -159,18 +160,18 @@ int workload_model_new(struct workload_model **out, struct workload *w, const ch
         return err_set(e, ERR_LIMIT, "more than %d models", MODELS_MAX);
     struct workload_model *m = (struct workload_model *)calloc(1, sizeof *m);
     if (!m)
-        return err_set(e, ERR_NOMEM, "no memory for model '%s'", name);
+        return err_set(e, ERR_NOMEM, "no memory for model '%s'", path);
     job_init(&m->job);
     m->w = w;
     m->index = w->n;
     m->job.how = &w->how;
-    m->name = strdup(name);
+    m->name = name ? strdup(name) : NULL;
     m->path = strdup(path);
     m->shared.meter = w->meter;
     m->shared.model_name = m->name;
-    if (!m->name || !m->path) {
+    if ((name && !m->name) || !m->path) {
         workload_model_free(&m);
-        return err_set(e, ERR_NOMEM, "no memory for model '%s'", name);
+        return err_set(e, ERR_NOMEM, "no memory for model '%s'", path);
     }
     w->models[w->n++] = m;
     *out = m;
@@ -237,7 +238,7 @@ int workload_model_open(struct workload_model *m, struct err *e)
     if (rc)
         return rc;
     wattle_model_info(m->shared.model, &m->shared.info);
-    if (m->w->o.metrics_dir && !m->log)
+    if (m->w->o.metrics_dir && m->name && !m->log)
         rc = open_log(m, e);
     if (rc)
         workload_model_close(m);
@@ -263,7 +264,8 @@ const struct wattle_model_info *workload_model_info(const struct workload_model 
 /* What of the process's memory is the other models'. */
 static void find_others(struct workload_model *m)
 {
-    m->shared.others_private = m->shared.others_shared = 0;
+    m->shared.others_private = m->w->nobodys_private;
+    m->shared.others_shared = 0;
     for (size_t i = 0; i < m->w->n; i++) {
         const struct workload_model *other = m->w->models[i];
         if (!other || other == m)
@@ -271,6 +273,21 @@ static void find_others(struct workload_model *m)
         m->shared.others_private += other->own_private;
         m->shared.others_shared += other->own_shared;
     }
+}
+
+void workload_decoy_free(struct workload_model **decoy, const struct workload_model *twin)
+{
+    struct workload_model *d = *decoy;
+    if (!d)
+        return;
+    struct workload *w = d->w;
+    uint64_t private_bytes, shared_bytes, known = d->before_private;
+    known += d->own_private > twin->own_private ? d->own_private - twin->own_private : 0;
+    workload_model_free(decoy);
+    for (size_t i = 0; i < w->n; i++)
+        known += w->models[i] ? w->models[i]->own_private : 0;
+    memory_now(w, &private_bytes, &shared_bytes);
+    w->nobodys_private = private_bytes > known ? private_bytes - known : 0;
 }
 
 static void run(struct workload_model *m, uint64_t request, struct metric_log *log)

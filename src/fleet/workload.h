@@ -30,7 +30,7 @@ double workload_idle_power(struct workload *w, double seconds);
 
 /* One model of it: opened, closed and opened again as memory asks. */
 struct workload_model;
-/* name: what records call it, and, if it may be the name of a folder, its metrics' folder. */
+/* name: what records and its metrics' folder call it; NULL: it keeps no records. */
 int workload_model_new(struct workload_model **out, struct workload *w, const char *name,
                        const char *path, struct err *e);
 void workload_model_free(struct workload_model **m); /* closes; saves nothing */
@@ -38,6 +38,10 @@ void workload_model_free(struct workload_model **m); /* closes; saves nothing */
  * model's, and not as the others'. */
 int workload_model_open(struct workload_model *m, struct err *e);
 void workload_model_close(struct workload_model *m);
+/* Frees a model that was opened and warmed up before all others, so that none of them pays for what
+ * they have in common. twin: another of the same file. What of the freed one's memory stays with
+ * the process is nobody's from now on. */
+void workload_decoy_free(struct workload_model **decoy, const struct workload_model *twin);
 bool workload_model_is_open(const struct workload_model *m);
 /* Of the last time that it was open; zeroed if it never was. */
 const struct wattle_model_info *workload_model_info(const struct workload_model *m);

@@ -130,6 +130,15 @@ static bool unpaired(const struct compared *x, const struct compared *y,
 }
 
 /* Pairs are what counts as soon as there are two of them. */
+/* One model opened twice differs by as much: a heap that grew otherwise, pages that the kernel has
+ * not counted yet. It does not vary from inference to inference, so that no interval shows it. */
+static const double MEMORY_RESOLUTION_MB = 1;
+
+static bool unit_is_memory(enum compared_metric metric)
+{
+    return metric == METRIC_MEMORY || metric == METRIC_PEAK;
+}
+
 bool analysis_difference(const struct compare_result *a, int i, int k, enum compared_metric metric,
                          struct difference *out)
 {
@@ -143,6 +152,10 @@ bool analysis_difference(const struct compare_result *a, int i, int k, enum comp
     else if (done)
         done = unpaired(x, y, metric, out);
     free(d);
+    if (done && unit_is_memory(metric) && fabs(out->mean) < MEMORY_RESOLUTION_MB && out->told) {
+        out->told = false;
+        out->needed = NAN;
+    }
     return done;
 }
 
