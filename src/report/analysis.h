@@ -83,5 +83,11 @@ bool analysis_warn(struct compare_result *a);
 bool line_add(struct line_list *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 const char *budget_name(enum budget b);
+struct doc;
+/* The tables of every metric, with their heading. */
+void compare_statistics(struct doc *d, const struct compare_result *a);
+/* Whose answers are as good as the best, as far as can be told; of those the fastest. -1: quality
+ * is not known. */
+int analysis_quality_choice(const struct compare_result *a);
 
 #endif

@@ -5,6 +5,7 @@
 #include "report/analysis.h"
 
 #include "codec/codec.h"
+#include "report/doc.h"
 
 #include <math.h>
 
@@ -190,56 +191,33 @@ void compare_json(const struct compare_result *a, struct buf *out)
 
 /* ---- CSV (RFC 4180) ---- */
 
-/* Quoted where it must be; a text that a spreadsheet would take for a formula begins with '. */
-static void field(struct buf *out, const char *s)
-{
-    bool formula = s[0] && strchr("=+-@\t\r", s[0]);
-    bool quoted = formula || strpbrk(s, ",\"\r\n") != NULL;
-    buf_str(out, quoted ? "\"" : "");
-    buf_str(out, formula ? "'" : "");
-    for (; *s; s++) {
-        if (*s == '"')
-            buf_char(out, '"');
-        buf_char(out, *s);
-    }
-    buf_str(out, quoted ? "\"" : "");
-}
-
-static void value(struct buf *out, double v)
-{
-    char s[NUM_F64_SIZE];
-    buf_char(out, ',');
-    if (isfinite(v))
-        buf_put(out, s, num_format_f64(v, s));
-}
-
 static void row(struct buf *out, const struct analysed *m, int k, const char *baseline)
 {
     const struct estimate *e = &m->of[k];
     const struct difference *d = &m->versus[k];
-    field(out, m->model->name);
+    put_csv(out, m->model->name);
     buf_printf(out, ",%s,%zu", metric_kinds[k].key, e->n);
-    value(out, e->mean);
-    value(out, e->mean_ci.low);
-    value(out, e->mean_ci.high);
-    value(out, e->median);
-    value(out, e->median_ci.low);
-    value(out, e->median_ci.high);
-    value(out, e->p95);
-    value(out, e->stddev);
-    value(out, e->min);
-    value(out, e->max);
+    put_csv_number(out, e->mean);
+    put_csv_number(out, e->mean_ci.low);
+    put_csv_number(out, e->mean_ci.high);
+    put_csv_number(out, e->median);
+    put_csv_number(out, e->median_ci.low);
+    put_csv_number(out, e->median_ci.high);
+    put_csv_number(out, e->p95);
+    put_csv_number(out, e->stddev);
+    put_csv_number(out, e->min);
+    put_csv_number(out, e->max);
     buf_char(out, ',');
     if (d->n == 0) {
         buf_str(out, ",,,,,,,\r\n");
         return;
     }
-    field(out, baseline);
+    put_csv(out, baseline);
     buf_str(out, d->paired ? ",paired" : ",unpaired");
-    value(out, d->mean);
-    value(out, d->ci.low);
-    value(out, d->ci.high);
-    value(out, d->effect);
+    put_csv_number(out, d->mean);
+    put_csv_number(out, d->ci.low);
+    put_csv_number(out, d->ci.high);
+    put_csv_number(out, d->effect);
     buf_printf(out, ",%s,%s\r\n", effect_name(d->effect_kind), d->told ? "true" : "false");
 }
 

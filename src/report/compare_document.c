@@ -150,7 +150,7 @@ static void metric_table(struct doc *d, const struct compare_result *a, int metr
     table_release(&t);
 }
 
-static void statistics(struct doc *d, const struct compare_result *a)
+void compare_statistics(struct doc *d, const struct compare_result *a)
 {
     doc_heading(d, "The numbers");
     doc_fold(d, "Every metric: mean, median, 95th percentile, intervals and differences");
@@ -250,7 +250,7 @@ static void document(const struct compare_result *a, enum doc_kind kind, struct 
     cost_table(&d, a);
     if (kind == DOC_HTML)
         plot_metrics(out, a);
-    statistics(&d, a);
+    compare_statistics(&d, a);
     where(&d, a);
     doc_close(&d);
 }

@@ -16,18 +16,20 @@ static void card(struct buf *out, const struct compare_result *a, enum budget b)
     if (w->metric < 0 || w->best < 0)
         return;
     const struct metric_kind *kind = &metric_kinds[w->metric];
-    double mean = w->metric == a->quality_metric ? a->models[w->best].quality
-                                                 : a->models[w->best].of[w->metric].mean;
+    int shown = b == BUDGET_QUALITY ? analysis_quality_choice(a) : w->best;
+    double mean = w->metric == a->quality_metric ? a->models[shown].quality
+                                                 : a->models[shown].of[w->metric].mean;
     buf_printf(out, "<div class=\"card\"><div class=\"what\">%s</div><div class=\"num\">%s</div>",
                w->n_tied ? kind->title : heads[b], quantity(value, mean, kind->unit));
     buf_str(out, "<div class=\"who\">");
-    put_html(out, a->models[w->best].model->name);
+    put_html(out, a->models[shown].model->name);
     buf_str(out, "</div><div class=\"than\">");
     const struct difference *d = &w->than_next;
     double by = kind->unit == UNIT_SHARE ? d->mean * 100 : d->percent;
-    if (w->n_tied) {
-        buf_str(out, "can't be told from ");
-        put_html(out, w->n_tied == 1 ? "another" : "others");
+    if (w->n_tied > 0) {
+        buf_str(out, shown != w->best ? "can't be told from the best, and is faster"
+                     : w->n_tied == 1 ? "can't be told from another"
+                                      : "can't be told from others");
     } else if (w->next >= 0 && d->n > 0 && isfinite(by)) {
         buf_printf(out, "%s %s %s than ", number_short(percent, fabs(by)),
                    kind->unit == UNIT_SHARE ? "points" : "%", by < 0 ? "less" : "more");

@@ -5,6 +5,8 @@
 
 #include "report/page.h"
 
+#include <math.h>
+
 /* ---- escaping ---- */
 
 /* Calls for each character: bad UTF-8 and control characters as '?'. */
@@ -59,6 +61,29 @@ void put_markdown(struct buf *out, const char *s)
 void put_html(struct buf *out, const char *s)
 {
     each(out, s, as_html);
+}
+
+/* Quoted where it must be; a text that a spreadsheet would take for a formula begins with '. */
+void put_csv(struct buf *out, const char *s)
+{
+    bool formula = s[0] && strchr("=+-@\t\r", s[0]);
+    bool quoted = formula || strpbrk(s, ",\"\r\n") != NULL;
+    buf_str(out, quoted ? "\"" : "");
+    buf_str(out, formula ? "'" : "");
+    for (; *s; s++) {
+        if (*s == '"')
+            buf_char(out, '"');
+        buf_char(out, *s);
+    }
+    buf_str(out, quoted ? "\"" : "");
+}
+
+void put_csv_number(struct buf *out, double v)
+{
+    char s[NUM_F64_SIZE];
+    buf_char(out, ',');
+    if (isfinite(v))
+        buf_put(out, s, num_format_f64(v, s));
 }
 
 static void put(struct doc *d, const char *s)

@@ -51,5 +51,7 @@ void doc_fold_end(struct doc *d);
 void put_plain(struct buf *out, const char *s);    /* no control characters */
 void put_markdown(struct buf *out, const char *s); /* no markup either */
 void put_html(struct buf *out, const char *s);     /* entities; for attributes in "" too */
+void put_csv(struct buf *out, const char *s);      /* a field (RFC 4180), never a formula */
+void put_csv_number(struct buf *out, double v); /* with the comma before it; none if not finite */
 
 #endif

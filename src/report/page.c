@@ -54,6 +54,8 @@ static const char style[] =
     "system-ui,\"DejaVu Sans\",sans-serif;fill:var(--fg)}svg .dim{fill:var(--dim)}svg .grid{stroke:"
     "var(--line);stroke-width:1;fill:none}svg .zero{stroke:var(--fg);stroke-width:1.25}svg .name{"
     "font-weight:600}\n"
+    ".legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.2rem 1.2rem}.legend svg{"
+    "display:inline-block;width:.8em;height:.8em;margin-right:.4em}\n"
     "details{border:1px solid var(--line);border-radius:8px;padding:.5rem .9rem;margin:.6rem 0}"
     "summary{cursor:pointer;font-weight:600}\n"
     "footer{margin-top:2.5rem;color:var(--dim);font-size:.85rem;border-top:1px solid var(--line);"

@@ -20,6 +20,10 @@ int report_open(struct report **out, const char *dir, struct err *e);
 void report_close(struct report **r);
 void report_text(const struct report *r, struct buf *out); /* table, a row a file and one for all */
 void report_json(const struct report *r, struct buf *out);
+void report_csv(const struct report *r, struct buf *out); /* a row a file */
+/* Both read the files again, for single inferences. */
+void report_markdown(const struct report *r, struct buf *out);
+void report_html(const struct report *r, struct buf *out); /* with plots; one file */
 size_t report_skipped(const struct report *r);
 const char *report_skipped_at(const struct report *r, size_t i); /* "path: why" */
 

@@ -67,8 +67,10 @@ static bool say_winner(struct compare_result *a, enum budget b)
     char value[NUMBER_SIZE];
     struct buf text;
     buf_init(&text, LINE_MAX);
+    static const char *const of[BUDGETS] = {"an analysis", "an analysis", "of memory", NULL};
     buf_printf(&text, "%s: %s, %s %s", heads[b], name_at(a, w->best),
-               quantity(value, best_value(a, w->best, w->metric), kind->unit), kind->title);
+               quantity(value, best_value(a, w->best, w->metric), kind->unit),
+               of[b] ? of[b] : kind->title);
     if (w->next >= 0 && w->than_next.n > 0) {
         buf_str(&text, "; ");
         put_difference(&text, &w->than_next, kind->unit);
@@ -154,8 +156,21 @@ static void lead_of_one(const struct compare_result *a, struct buf *b)
                    metric_kinds[a->quality_metric].title);
 }
 
+int analysis_quality_choice(const struct compare_result *a)
+{
+    const struct winner *w = &a->winners[BUDGET_QUALITY];
+    int choice = w->metric < 0 ? -1 : w->best;
+    for (int i = 0; choice >= 0 && i < (int)a->c->n; i++)
+        if (w->tied[i] &&
+            a->models[i].of[METRIC_TIME].mean < a->models[choice].of[METRIC_TIME].mean)
+            choice = i;
+    return choice;
+}
+
 static void lead_of_many(const struct compare_result *a, struct buf *b)
 {
+    const struct winner *quality = &a->winners[BUDGET_QUALITY];
+    int choice = analysis_quality_choice(a);
     enum budget wins[BUDGETS];
     int winners[COMPARED_MAX];
     size_t n_winners = 0;
@@ -168,11 +183,29 @@ static void lead_of_many(const struct compare_result *a, struct buf *b)
         size_t n = wins_of(a, winners[0], wins);
         buf_printf(b, "Take %s: best in ", name_at(a, winners[0]));
         put_wins(b, wins, n);
+        if (quality->metric >= 0 && quality->n_tied > 0 && choice == winners[0])
+            buf_str(b, "; no model gives better answers as far as can be told");
+        else if (quality->metric >= 0 && quality->n_tied > 0) {
+            buf_truncate(b, 0);
+            buf_printf(b, "%s for ", name_at(a, winners[0]));
+            put_wins(b, wins, n);
+            buf_printf(b, "; %s for quality", name_at(a, choice));
+        }
     }
     for (size_t i = 0; n_winners > 1 && i < n_winners; i++) {
         buf_printf(b, "%s%s for ", i ? "; " : "", name_at(a, winners[i]));
         put_wins(b, wins, wins_of(a, winners[i], wins));
     }
+}
+
+/* Why that one is named for quality where several can't be told apart. */
+static bool say_choice(struct compare_result *a)
+{
+    const struct winner *w = &a->winners[BUDGET_QUALITY];
+    int choice = analysis_quality_choice(a);
+    if (choice < 0 || w->n_tied == 0)
+        return true;
+    return line_add(&a->verdicts, "Of these, %s is the fastest.", name_at(a, choice));
 }
 
 static bool say_lead(struct compare_result *a)
@@ -264,6 +297,8 @@ bool analysis_judge(struct compare_result *a)
         if (done && w->metric >= 0 && b != BUDGET_QUALITY)
             done = say_ladder(a, (enum budget)b);
     }
+    if (done && a->c->n > 1)
+        done = say_choice(a);
     if (done)
         done = say_beaten(a);
     if (done && a->quality_metric < 0 && a->c->n > 1)

@@ -48,7 +48,7 @@ const char *quantity(char out[NUMBER_SIZE], double v, enum unit unit)
         snprintf(out, NUMBER_SIZE, "–");
         return out;
     }
-    if (unit == UNIT_MS && size >= 9999.5) {
+    if (unit == UNIT_MS && size >= 999.5) {
         v /= 1000;
         name = "s";
     } else if (unit == UNIT_JOULE && size < 0.9995 && size > 0) {
