@@ -28,9 +28,9 @@ def run(*args, **env):
     return p, url, int(re.match(r"Broker: mqtt://127\.0\.0\.1:(\d+) ", line).group(1))
 
 
-def watch(folder, broker, port="0"):
+def watch(folder, broker, port="0", **env):
     """The page of a broker."""
-    p = lab.Program("dashboard", "--dashboard-port", port, TMPDIR=folder, **broker.settings())
+    p = lab.Program("dashboard", "--dashboard-port", port, TMPDIR=folder, **broker.settings(), **env)
     return p, address(p.out)
 
 
@@ -202,6 +202,23 @@ def says_when_it_is_lost(folder):
     close(view)
 
 
+def wants_its_token(folder):
+    """With a token: nothing without it, all of the page and its stream with it, and it does not stay in the address."""
+    broker = lab.Broker(folder)
+    p, url = watch(folder, broker, DASHBOARD_TOKEN="a-token-of-ours")
+    stranger = chrome.open(url)
+    check("live" not in (stranger.js("() => document.body.textContent")), "a stranger sees the page")
+    check(stranger.js("async (u) => (await fetch(u)).status", "/api/state") == 401, "a stranger gets the state")
+    stranger.problems[:] = [x for x in stranger.problems if "401" not in x]
+    close(stranger)
+    view = chrome.open(url + "?token=a-token-of-ours")
+    view.live()
+    check(view.js("() => location.href") == url, f"{view.js('() => location.href')}")
+    view.page.reload()
+    view.live()
+    close(view)
+
+
 def can_be_used_by_everyone(folder):
     p, url, _ = run("--devices", "3", "--interval", "0.3-0.5", "--duration", "5m", TMPDIR=folder)
     grounds = []
@@ -318,5 +335,5 @@ def failing(test):
 if __name__ == "__main__":
     browser.with_playwright()
     with browser.Browser() as chrome:
-        lab.main(*map(failing, (shows_what_was_published, takes_everything_as_text, says_when_it_is_lost, can_be_used_by_everyone,
+        lab.main(*map(failing, (shows_what_was_published, takes_everything_as_text, says_when_it_is_lost, wants_its_token, can_be_used_by_everyone,
                                 stays_smooth_with_a_thousand)))
