@@ -172,7 +172,7 @@ const struct setting settings_table[SET_N] = {
     [SET_METRICS_DIR] = {"METRICS_DIR", "metrics-dir", NULL, "FOLDER", "metrics",
                          "where metrics files go, a folder a device", TEXT(TEXT_PATH, PATH_BYTES)},
     [SET_DATASET_PATH] = {"DATASET_PATH", "dataset-path", NULL, "FILE", "",
-                          "telemetry as CSV; empty: the day of real telemetry that we bring",
+                          "telemetry as CSV, or a folder with one; empty: the data that we bring",
                           MAYBE(TEXT_PATH, PATH_BYTES)},
     [SET_HEALTH_FILE] = {"HEALTH_FILE", "health-file", NULL, "FILE", "",
                          "where a device says how it is, for wattle health; empty: nowhere",
