@@ -18,7 +18,7 @@ enum {
     MQTT_TICK_MS = 5000,     /* how often the keepalive is looked at */
     MQTT_CONNECT_MS = 10000, /* from connect(2) to CONNACK */
     MQTT_IN_FLIGHT_MAX = 20, /* libmosquitto's own window; more would only wait inside it */
-    MQTT_SAID_MAX = 16,      /* topics of which a refusal is remembered */
+    MQTT_DENIED_MAX = 16,    /* topics that are remembered */
 };
 
 enum mqtt_state {
@@ -51,6 +51,12 @@ struct mqtt_filter {
     char text[];
 };
 
+/* A topic of which a message was refused; that was said. */
+struct mqtt_denied {
+    uint32_t hash;
+    uint64_t until_ns; /* no message on it is sent before; 0: they are */
+};
+
 struct mqtt {
     struct loop *loop;
     struct mqtt_options o; /* its texts are in the arena */
@@ -74,8 +80,8 @@ struct mqtt {
     bool syncing, sync_due;  /* a sync of the file is under way; another is wanted */
     uv_fs_t sync;
     uv_timer_t sync_timer;
-    uint32_t said[MQTT_SAID_MAX]; /* hashes of topics that a refusal was said of */
-    size_t n_said;
+    struct mqtt_denied denied[MQTT_DENIED_MAX];
+    size_t n_denied;
     int fruitless; /* connections in a row that took messages and acknowledged none */
 
     struct mqtt_filter *filters;
@@ -89,7 +95,8 @@ struct mqtt {
     bool closed;
     char lost[sizeof(struct err)]; /* why the link must go; "": it is fine */
     bool lasting;                  /* of lost */
-    bool again_at_once;            /* of lost: the same address, in 3.1.1 */
+    bool again_at_once;            /* of lost: the same address once more, and nothing is said */
+    int tls_again;                 /* how often that was for a handshake; see note_failure */
     char words[256];               /* libmosquitto's complaint; "": none */
     bool finishing;
     void (*done)(void *ctx);

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TLS_AGAIN_MAX = 3 };
+
 static void free_link(uv_handle_t *h)
 {
     free(h->data);
@@ -164,17 +166,24 @@ static void doubt_version(struct mqtt *m, const struct mqtt_link *k)
         m->version = m->version == MQTT_VERSION_5 ? MQTT_VERSION_311 : MQTT_VERSION_5;
 }
 
-static void note_failure(struct mqtt *m, const struct mqtt_link *k, int rc, int error_number)
+static void note_failure(struct mqtt *m, const struct mqtt_link *k, const char *why)
 {
     char reason[sizeof m->lost];
     bool lasting = false;
-    if (k->tls && (k->tls->verify_error || m->words[0]) && !k->answered) {
+    if (k->tls && (tls_has_problem(k->tls) || m->words[0]) && !k->answered) {
         tls_problem(k->tls, m->words, reason, sizeof reason, &lasting);
         mqtt_lose(m, reason, lasting);
         return;
     }
+    /* Who is reset in the middle of a handshake may not get to read the alert that tells why: RFC
+     * 8446, 6.2, lets the broker hang up behind it. Another attempt nearly always reads it. */
+    if (k->tls && !k->answered && !m->version_proved && m->tls_again < TLS_AGAIN_MAX) {
+        m->tls_again++;
+        m->again_at_once = true;
+        mqtt_lose(m, "the TLS handshake was broken off", false);
+        return;
+    }
     bool early = m->state == MQTT_CONNECTING && k->reachable && !k->answered;
-    const char *why = client_reason(rc, error_number);
     if (early)
         doubt_version(m, k);
     if (m->words[0])
@@ -182,7 +191,7 @@ static void note_failure(struct mqtt *m, const struct mqtt_link *k, int rc, int 
     else
         snprintf(reason, sizeof reason, "%s%s", why,
                  !early   ? ""
-                 : k->tls ? " before the broker answered"
+                 : k->tls ? " before the broker answered: does this port speak TLS?"
                           : " before the broker answered: does this port want TLS?");
     mqtt_lose(m, reason, false);
 }
@@ -191,7 +200,7 @@ void mqtt_link_check(struct mqtt *m, int rc)
 {
     int error_number = errno;
     if (rc != MOSQ_ERR_SUCCESS && m->state != MQTT_LEAVING && !m->lost[0])
-        note_failure(m, m->link, rc, error_number);
+        note_failure(m, m->link, client_reason(rc, error_number));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -208,17 +217,17 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         k->reachable = !error;
     }
     if (k->tls)
-        k->tls->verify_error = 0;
-    /* libuv says EBADF for whatever error the socket has */
+        tls_clear(k->tls);
     if (status < 0 && !m->lost[0]) {
+        /* libuv says EBADF for whatever error the socket has */
         int error = client_socket_error(k->client);
-        if (m->state == MQTT_CONNECTING)
-            doubt_version(m, m->link);
-        mqtt_lose(m,
-                  error                ? strerror(error)
-                  : status == UV_EBADF ? client_reason(MOSQ_ERR_CONN_LOST, 0)
-                                       : uv_strerror(status),
-                  false);
+        /* The broker's last words may lie before the error: they say more. */
+        client_transfer(k->client, true, false, handshakes(m));
+        if (!m->lost[0])
+            note_failure(m, k,
+                         error                ? strerror(error)
+                         : status == UV_EBADF ? client_reason(MOSQ_ERR_CONN_LOST, 0)
+                                              : uv_strerror(status));
     }
     if (!m->lost[0])
         mqtt_link_check(m, client_transfer(k->client, events & (UV_READABLE | UV_DISCONNECT),
@@ -289,7 +298,7 @@ void mqtt_link_connect(struct mqtt *m)
         return;
     }
     if (k->tls)
-        k->tls->verify_error = 0;
+        tls_clear(k->tls);
     errno = 0;
     /* A handshake may fail in here already: on the loopback the broker's answer comes at once. */
     int rc = client_connect(k->client, &m->o, m->addresses.text[m->address]);
@@ -299,7 +308,7 @@ void mqtt_link_connect(struct mqtt *m)
         if (rc < 0)
             mqtt_lose(m, uv_strerror(rc), false);
         else
-            note_failure(m, k, rc, error_number);
+            note_failure(m, k, client_reason(rc, error_number));
         mosquitto_destroy(k->client);
         free(k);
         return;

@@ -19,6 +19,7 @@ enum {
     RECORD_OVER = 32,        /* a record beyond topic and payload, and its share of marks */
     REWRITE_BYTES = 4 << 20, /* beyond twice what is needed */
     ALONE_AFTER = 2,         /* fruitless connections: then one message at a time, … */
+    DENIED_S = 300,          /* then it is tried whether the broker's rights have changed */
     GIVE_UP_AFTER = 8,       /* … and then the one that ends them goes */
 };
 
@@ -169,7 +170,7 @@ void mqtt_send_added(struct mqtt *m)
 {
     if (m->away || m->queue.n > SPILL_AT) {
         store_all(m);
-        mark(m, MARK_EVERY); /* what was dropped for it */
+        mark(m, 1); /* what was dropped for it must not come back */
     }
 }
 
@@ -182,18 +183,31 @@ void mqtt_send_park(struct mqtt *m)
 
 /* ---- what the broker does not take ---- */
 
-static void say_refused(struct mqtt *m, const char *topic, const char *reason)
+static struct mqtt_denied *find_denied(struct mqtt *m, const char *topic, uint32_t *hash)
 {
-    uint32_t h = 2166136261U; /* FNV-1a */
+    *hash = 2166136261U; /* FNV-1a */
     for (const char *p = topic; *p; p++)
-        h = (h ^ (uint8_t)*p) * 16777619U;
-    for (size_t i = 0; i < m->n_said; i++) {
-        if (m->said[i] == h)
-            return;
+        *hash = (*hash ^ (uint8_t)*p) * 16777619U;
+    for (size_t i = 0; i < m->n_denied; i++) {
+        if (m->denied[i].hash == *hash)
+            return &m->denied[i];
     }
-    if (m->n_said == MQTT_SAID_MAX)
+    return NULL;
+}
+
+/* The message is counted; the topic is said once. rest: what comes on the topic is not even tried
+ * for a while: mosquitto 2.0.11 ends the connection with each refusal. */
+static void note_refused(struct mqtt *m, const char *topic, const char *reason, bool rest)
+{
+    uint32_t hash;
+    struct mqtt_denied *d = find_denied(m, topic, &hash);
+    uint64_t until_ns = rest ? clock_mono_ns() + (uint64_t)DENIED_S * 1000000000 : 0;
+    m->counters.refused++;
+    if (d)
+        d->until_ns = until_ns;
+    if (d || m->n_denied == MQTT_DENIED_MAX)
         return;
-    m->said[m->n_said++] = h;
+    m->denied[m->n_denied++] = (struct mqtt_denied){hash, until_ns};
     if (m->closed || !m->o.on_undeliverable) {
         log_warning("MQTT %s: a message on '%s' cannot be delivered: %s", m->o.client_id, topic,
                     reason);
@@ -202,6 +216,21 @@ static void say_refused(struct mqtt *m, const char *topic, const char *reason)
     m->depth++;
     m->o.on_undeliverable(m->o.ctx, topic, reason);
     m->depth--;
+}
+
+static bool is_denied(struct mqtt *m, const char *topic)
+{
+    uint32_t hash;
+    const struct mqtt_denied *d = m->n_denied ? find_denied(m, topic, &hash) : NULL;
+    return d && clock_mono_ns() < d->until_ns;
+}
+
+static void forget_denied(struct mqtt *m, const char *topic)
+{
+    uint32_t hash;
+    struct mqtt_denied *d = m->n_denied ? find_denied(m, topic, &hash) : NULL;
+    if (d)
+        *d = m->denied[--m->n_denied];
 }
 
 /* 1 byte of type, the length, topic with its length, packet id, no properties, payload. */
@@ -215,8 +244,7 @@ static size_t packet_bytes(const struct message *p, enum mqtt_version version)
 /* q->next would never go, and hold up all that come after it. */
 static void refuse_next(struct mqtt *m, const char *reason)
 {
-    say_refused(m, m->queue.next->topic, reason);
-    m->counters.refused++;
+    note_refused(m, m->queue.next->topic, reason, false);
     outbox_drop_next(&m->queue);
 }
 
@@ -256,6 +284,11 @@ void mqtt_send_waiting(struct mqtt *m)
         struct message *next = m->queue.next;
         struct mqtt_link *k = m->link;
         int mid = 0;
+        if (is_denied(m, next->topic)) {
+            m->counters.refused++;
+            outbox_drop_next(&m->queue);
+            continue;
+        }
         if (!fits(m))
             continue;
         errno = 0;
@@ -288,10 +321,10 @@ void mqtt_send_acknowledged(struct mqtt *m, int mid, int code)
     }
     if (code >= REASON_REFUSED) {
         snprintf(reason, sizeof reason, "the broker refuses it: %s", reason_text(code));
-        say_refused(m, p->topic, reason);
-        m->counters.refused++;
+        note_refused(m, p->topic, reason, reason_is_lasting(code));
     } else {
         m->counters.acknowledged++;
+        forget_denied(m, p->topic);
     }
     m->fruitless = 0;
     m->link->productive = true;
@@ -316,8 +349,7 @@ static void look_for_culprit(struct mqtt *m)
     snprintf(reason, sizeof reason,
              "%d connections ended without a word when it was sent (%zu bytes)", m->fruitless,
              m->queue.oldest->payload.n);
-    say_refused(m, m->queue.oldest->topic, reason);
-    m->counters.refused++;
+    note_refused(m, m->queue.oldest->topic, reason, false);
     outbox_drop_oldest(&m->queue);
     m->fruitless = ALONE_AFTER;
 }

@@ -292,7 +292,9 @@ int queue_disk_open(struct queue_disk **out, const char *folder, const char *nam
     int rc = q->folder && q->path && q->fresh_path
                  ? file_make_dirs(folder, e)
                  : err_set(e, ERR_NOMEM, "queue in '%s': no memory, or too long a name", folder);
-    if (!rc)
+    if (rc)
+        err_wrap(e, rc, "queue in '%s'", folder);
+    else
         rc = open_locked(q->path, false, &q->fd, e);
     if (!rc)
         rc = read_file(q, each, ctx, cut, e);

@@ -76,6 +76,19 @@ static int load_authorities(SSL_CTX *c, const char *path, struct err *e)
     return rc;
 }
 
+static int key_problem(const char *cert, const char *key, bool encrypted, struct err *e)
+{
+    int reason = ERR_GET_REASON(ERR_peek_last_error());
+    if (encrypted)
+        return err_set(e, ERR_USAGE,
+                       "MQTT_KEY_FILE '%s': it is encrypted, expected a key without passphrase",
+                       key);
+    if (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH)
+        return err_set(e, ERR_USAGE,
+                       "MQTT_KEY_FILE '%s': it is not the key of the certificate '%s'", key, cert);
+    return err_set(e, ERR_USAGE, "MQTT_KEY_FILE '%s': no private key in PEM", key);
+}
+
 static int load_own(SSL_CTX *c, const char *cert, const char *key, struct err *e)
 {
     bool encrypted = false;
@@ -89,17 +102,9 @@ static int load_own(SSL_CTX *c, const char *cert, const char *key, struct err *e
     if (SSL_CTX_use_certificate_chain_file(c, cert) != 1)
         rc = err_set(e, ERR_USAGE, "MQTT_CERT_FILE '%s': %s, expected a certificate in PEM", cert,
                      last_word());
-    else if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1 && encrypted)
-        rc = err_set(e, ERR_USAGE,
-                     "MQTT_KEY_FILE '%s': it is encrypted, expected a key without "
-                     "passphrase",
-                     key);
-    else if (SSL_CTX_check_private_key(c) != 1 &&
-             ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
-        rc = err_set(e, ERR_USAGE, "MQTT_KEY_FILE '%s': it is not the key of the certificate '%s'",
-                     key, cert);
-    else if (SSL_CTX_check_private_key(c) != 1)
-        rc = err_set(e, ERR_USAGE, "MQTT_KEY_FILE '%s': no private key in PEM", key);
+    else if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1 ||
+             SSL_CTX_check_private_key(c) != 1)
+        rc = key_problem(cert, key, encrypted, e);
     SSL_CTX_set_default_passwd_cb_userdata(c, NULL);
     SSL_CTX_set_default_passwd_cb(c, NULL);
     return rc;
@@ -117,15 +122,16 @@ static int on_verify(int good, X509_STORE_CTX *store)
     return good;
 }
 
-/* libmosquitto asks for the name that it connects to, which is an address: RFC 6066 wants the
- * host's name, or none. This comes before the first byte of the handshake is made. */
-static void on_handshake(const SSL *ssl, int where, int result)
+/* Two things. libmosquitto asks for the name that it connects to, which is an address: RFC 6066
+ * wants the host's name, or none; this comes before the first byte of the handshake is made. And
+ * the broker's word on our certificate, which may come after the handshake, is kept. */
+static void on_info(const SSL *ssl, int where, int result)
 {
-    (void)result;
-    if (!(where & SSL_CB_HANDSHAKE_START))
-        return;
-    const struct tls *t = (const struct tls *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    SSL_set_tlsext_host_name((SSL *)ssl, is_address(t->host) ? NULL : t->host);
+    struct tls *t = (struct tls *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    if (where & SSL_CB_HANDSHAKE_START)
+        SSL_set_tlsext_host_name((SSL *)ssl, is_address(t->host) ? NULL : t->host);
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (result & 0xff) != SSL_AD_CLOSE_NOTIFY)
+        t->alert = result & 0xff;
 }
 
 static int make_context(struct tls *t, struct err *e)
@@ -137,7 +143,7 @@ static int make_context(struct tls *t, struct err *e)
     SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION);
     SSL_CTX_set_app_data(t->context, t);
     SSL_CTX_set_verify(t->context, SSL_VERIFY_PEER, on_verify);
-    SSL_CTX_set_info_callback(t->context, on_handshake);
+    SSL_CTX_set_info_callback(t->context, on_info);
     SSL_CTX_set_mode(t->context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     X509_VERIFY_PARAM *p = SSL_CTX_get0_param(t->context);
@@ -225,40 +231,63 @@ void tls_forget(struct loop *l)
 
 /* ---- what went wrong ---- */
 
+void tls_clear(struct tls *t)
+{
+    t->verify_error = 0;
+    t->alert = 0;
+    ERR_clear_error(); /* one that is left over would be taken for the next call's */
+}
+
+bool tls_has_problem(const struct tls *t)
+{
+    return t->verify_error || t->alert;
+}
+
+static const char *alert_line(int alert)
+{
+    switch (alert) {
+    case SSL_AD_CERTIFICATE_REQUIRED:
+        return "the broker wants a client certificate (MQTT_CERT_FILE and MQTT_KEY_FILE)";
+    case SSL_AD_UNKNOWN_CA:
+        return "the broker does not know the authority of our certificate (MQTT_CERT_FILE)";
+    case SSL_AD_CERTIFICATE_EXPIRED:
+        return "our certificate (MQTT_CERT_FILE) has expired";
+    case SSL_AD_CERTIFICATE_REVOKED:
+        return "our certificate (MQTT_CERT_FILE) was revoked";
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+        return "the broker does not accept our certificate (MQTT_CERT_FILE)";
+    case SSL_AD_PROTOCOL_VERSION:
+        return "the broker speaks no TLS 1.2 or newer";
+    case SSL_AD_HANDSHAKE_FAILURE:
+        return "the broker refuses the handshake: no cipher in common, or it wants a client "
+               "certificate (MQTT_CERT_FILE)";
+    default:
+        return NULL;
+    }
+}
+
 void tls_problem(const struct tls *t, const char *said, char *out, size_t size, bool *lasting)
 {
-    /* OpenSSL's words, as libmosquitto logs them. The alerts are the broker's (RFC 8446, 6.2). */
-    static const struct {
-        const char *words, *line;
-    } known[] = {
-        {"alert certificate required",
-         "the broker wants a client certificate (MQTT_CERT_FILE and MQTT_KEY_FILE)"},
-        {"alert unknown ca", "the broker does not know the authority of our certificate "
-                             "(MQTT_CERT_FILE)"},
-        {"alert certificate expired", "our certificate (MQTT_CERT_FILE) has expired"},
-        {"alert certificate revoked", "our certificate (MQTT_CERT_FILE) was revoked"},
-        {"alert bad certificate", "the broker does not accept our certificate (MQTT_CERT_FILE)"},
-        {"alert certificate unknown",
-         "the broker does not accept our certificate (MQTT_CERT_FILE)"},
-        {"alert protocol version", "the broker speaks no TLS 1.2 or newer"},
-        {"unsupported protocol", "the broker speaks no TLS 1.2 or newer"},
-        {"alert handshake failure", "the broker refuses the handshake: no cipher in common, or it "
-                                    "wants a client certificate (MQTT_CERT_FILE)"},
-        {"wrong version number", "the broker answers without TLS on this port"},
-    };
+    const char *line = alert_line(t->alert), *word = strstr(said, "::");
     *lasting = true;
-    if (t->verify_error) {
+    if (t->verify_error)
         snprintf(out, size, "TLS: the broker's certificate is not accepted: %s",
                  X509_verify_cert_error_string(t->verify_error));
-        return;
-    }
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strstr(said, known[i].words)) {
-            snprintf(out, size, "TLS: %s", known[i].line);
-            return;
-        }
-    }
-    *lasting = false;
-    const char *word = strstr(said, "::");
-    snprintf(out, size, "TLS: %s", word ? word + 2 : said);
+    else if (line)
+        snprintf(out, size, "TLS: %s", line);
+    else if (strstr(said, "unsupported protocol"))
+        snprintf(out, size, "TLS: the broker speaks no TLS 1.2 or newer");
+    else if (strstr(said, "wrong version number"))
+        snprintf(out, size, "TLS: the broker answers without TLS on this port");
+    else if (strstr(said, "unexpected eof"))
+        snprintf(out, size,
+                 "TLS: the connection was lost in the handshake: does this port speak "
+                 "TLS?");
+    else if (t->alert)
+        snprintf(out, size, "TLS: the broker ended the handshake with alert %d", t->alert);
+    else
+        snprintf(out, size, "TLS: %s", word ? word + 2 : said);
+    *lasting = t->verify_error || line || strstr(out, "the broker ");
 }

@@ -14,13 +14,18 @@ struct tls {
     char *host, *ca_file, *cert_file, *key_file; /* NULL: none */
     int64_t changed_ns[3];                       /* of the files, when they were read */
     SSL_CTX *context;
-    long verify_error; /* of the handshake that went last; 0: none */
+    /* Of the connection that is being served; 0: none. */
+    long verify_error;
+    int alert; /* that the broker sent, RFC 8446, 6.2 */
 };
 
 bool tls_wanted(const struct mqtt_options *o);
 /* Reads the files, unless they are known and unchanged: a certificate that is renewed on disk is
  * used by the next connection. ERR_USAGE: one line names the file and what is wrong. */
 int tls_get(struct tls **out, struct loop *l, const struct mqtt_options *o, struct err *e);
+/* Before a connection is served. */
+void tls_clear(struct tls *t);
+bool tls_has_problem(const struct tls *t);
 /* One line for a handshake that failed; said: what libmosquitto logged. lasting: as in
  * mqtt_options.on_disconnect. */
 void tls_problem(const struct tls *t, const char *said, char *out, size_t size, bool *lasting);
