@@ -129,7 +129,6 @@ static bool unpaired(const struct compared *x, const struct compared *y,
     return done;
 }
 
-/* Pairs are what counts as soon as there are two of them. */
 /* One model opened twice differs by as much: a heap that grew otherwise, pages that the kernel has
  * not counted yet. It does not vary from inference to inference, so that no interval shows it. */
 static const double MEMORY_RESOLUTION_MB = 1;
@@ -139,6 +138,7 @@ static bool unit_is_memory(enum compared_metric metric)
     return metric == METRIC_MEMORY || metric == METRIC_PEAK;
 }
 
+/* Pairs are what counts as soon as there are two of them. */
 bool analysis_difference(const struct compare_result *a, int i, int k, enum compared_metric metric,
                          struct difference *out)
 {

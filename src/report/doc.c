@@ -29,7 +29,11 @@ static void each(struct buf *out, const char *s, void (*put)(struct buf *out, st
 
 static void as_markdown(struct buf *out, struct span c)
 {
-    if (c.n == 1 && strchr("\\`*_{}[]<>|#~&!$@", c.p[0]))
+    if (c.n == 1 && strchr("<>&", c.p[0])) { /* a backslash is not enough for every reader of it */
+        buf_str(out, c.p[0] == '<' ? "&lt;" : c.p[0] == '>' ? "&gt;" : "&amp;");
+        return;
+    }
+    if (c.n == 1 && strchr("\\`*_{}[]|#~!$@", c.p[0]))
         buf_char(out, '\\');
     buf_span(out, c);
 }

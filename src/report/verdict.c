@@ -174,9 +174,14 @@ static void lead_of_many(const struct compare_result *a, struct buf *b)
     enum budget wins[BUDGETS];
     int winners[COMPARED_MAX];
     size_t n_winners = 0;
-    for (int i = 0; i < (int)a->c->n; i++)
-        if (wins_of(a, i, wins) > 0)
-            winners[n_winners++] = i;
+    for (int k = 0; k < BUDGETS; k++) { /* in the order of budgets, each once */
+        int best = a->winners[k].best;
+        bool listed = best < 0 || wins_of(a, best, wins) == 0;
+        for (size_t i = 0; !listed && i < n_winners; i++)
+            listed = winners[i] == best;
+        if (!listed)
+            winners[n_winners++] = best;
+    }
     if (n_winners == 0) {
         buf_str(b, "No difference between the models can be told from chance yet");
     } else if (n_winners == 1) {
