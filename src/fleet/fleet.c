@@ -105,9 +105,6 @@ static void write_health(struct fleet *f)
 static void on_tick(void *ctx)
 {
     struct fleet *f = (struct fleet *)ctx;
-    struct err e;
-    if (f->store && store_flush(f->store, &e))
-        log_error("store: %s", e.text);
     report(f);
     write_health(f);
     timer_start(f->tick, TICK_MS);

@@ -135,10 +135,13 @@ int store_open(struct store **out, const char *path, struct err *e);
 /* The views are from now on those of topics that begin with prefix (MQTT_TOPIC_PREFIX) instead of
  * "iot"; the file keeps that. */
 int store_use_prefix(struct store *s, const char *prefix, struct err *e);
+/* Copies it and returns at once; a thread of the store's own writes. What that could not do comes
+ * back from the next call. ERR_LIMIT: 100,000 messages or 64 MiB wait for the disk already, and this
+ * one is not kept. */
 int store_add(struct store *s, uint64_t utc_us, const char *topic, struct span payload,
               struct err *e);
-/* Commits what has been added (adds are grouped; a crash loses at most the last second or 1,000
- * rows). */
+/* Waits until what has been added is on disk. Without it that happens within a second (adds are
+ * grouped; a crash loses at most those of the last second, and what a slow disk has not taken). */
 int store_flush(struct store *s, struct err *e);
 void store_close(struct store **s); /* flushes */
 

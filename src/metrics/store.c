@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* store: every message in one SQLite file.
  *
- * Owns: the schema (metrics.h tells it to users), when a transaction is committed. A writer of its
- * own thread commits what is a second old, so that the promise of metrics.h holds also when nothing
- * more comes; while nothing is uncommitted it sleeps without a timer. */
+ * Owns: the database (its schema is store_schema.c's), when a transaction is committed. One thread
+ * does all the writing, from a bounded list: a slow disk holds up nobody who adds. It commits what
+ * is a second old; while nothing is uncommitted it sleeps without a timer.
+ *
+ * Invariant: after store_open the writer alone touches the database, except while it is parked
+ * (idle is true, and the lock is held). */
 #include "metrics/metrics.h"
+#include "metrics/store_schema.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,116 +21,39 @@
 enum {
     COMMIT_ROWS = 1000,
     COMMIT_MS = 1000,
-    SQLITE_BYTES_MIN = 512,      /* the smallest page, of which a database has one */
-    BUSY_MS = 5000,              /* waiting for another process's lock */
-    APPLICATION_ID = 0x77746c31, /* "wtl1": schema version 1 */
+    QUEUE_ROWS = 100000,
+    QUEUE_BYTES = 64 << 20,
+    SQLITE_BYTES_MIN = 512, /* the smallest page, of which a database has one */
+    BUSY_MS = 5000,         /* waiting for another process's lock */
+};
+
+struct row {
+    struct row *next;
+    uint64_t utc_us;
+    size_t n;
+    const char *topic; /* both behind the struct */
+    const char *payload;
 };
 
 struct store {
-    pthread_mutex_t lock; /* of all below */
-    pthread_cond_t changed;
-    pthread_t committer;
-    bool started, closing;
+    pthread_mutex_t lock;   /* first to flushed */
+    pthread_cond_t changed; /* for the writer */
+    pthread_cond_t done;    /* for who flushes */
+    struct row *first, **end;
+    size_t rows, bytes; /* of the list, and of what the writer has taken from it */
+    bool closing, flush_wanted;
+    bool idle;          /* the writer waits: nothing is in its hands */
+    struct err failure; /* of the writer's last failure, for the next call */
+    int failure_code;
+
+    pthread_t writer;
+    bool started;
     sqlite3 *db;
     sqlite3_stmt *insert;
     char *path;
-    int open_rows;         /* since BEGIN; 0: no transaction */
-    uint64_t open_since;   /* clock_mono_ns of BEGIN */
-    struct err commit_err; /* of the committer's last failure, for the next call */
-    int commit_code;
+    int open_rows;       /* since BEGIN; 0: no transaction */
+    uint64_t open_since; /* clock_mono_ns of BEGIN */
 };
-
-/* Views on messages: the kind of topic they take and the paths in its payload, each a column named
- * as its last part. */
-struct view {
-    const char *name, *kind;
-    const char *paths[40];
-};
-static const struct view views[] = {
-    {"metrics",
-     "metrics",
-     {"timestamp",
-      "device_id",
-      "model_name",
-      "inference_time_seconds",
-      "inference_time_ms",
-      "memory_used_mb",
-      "memory_total_mb",
-      "cpu_percent_avg",
-      "cpu_percent_samples",
-      "energy_consumed_mj",
-      "energy_consumed_j",
-      "compute_device",
-      "prompt_length",
-      "response_length",
-      "prompt_tokens",
-      "cached_tokens",
-      "completion_tokens",
-      "time_to_first_token_ms",
-      "prefill_ms",
-      "decode_ms",
-      "queue_ms",
-      "tokens_per_second",
-      "energy_source",
-      "joules_per_token",
-      "quantization",
-      "threads",
-      "batch_size",
-      "finish_reason",
-      "error",
-      "memory_private_mb",
-      "memory_shared_mb",
-      "throttled_ms",
-      "frequency_mhz",
-      "temperature_c"}},
-    {"telemetry",
-     "telemetry",
-     {"device_id", "ts", "seq", "data.co", "data.humidity", "data.light", "data.lpg", "data.motion",
-      "data.smoke", "data.temp"}},
-    {"analyses", "analysis", {"device_id", "timestamp", "analysis"}},
-};
-
-/* With the quotes that SQL wants doubled. */
-static void write_quoted(struct buf *sql, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '\'')
-            buf_char(sql, '\'');
-        buf_char(sql, *text);
-    }
-}
-
-static void write_view(struct buf *sql, const struct view *v, const char *prefix)
-{
-    buf_printf(sql, "CREATE VIEW %s AS SELECT id, utc_us", v->name);
-    for (size_t i = 0; v->paths[i]; i++) {
-        const char *dot = strrchr(v->paths[i], '.');
-        buf_printf(sql, ", json_extract(payload, '$.%s') AS %s", v->paths[i],
-                   dot ? dot + 1 : v->paths[i]);
-    }
-    /* '0' is the character behind '/': a range that the index serves. A summary's topic has one
-     * level more. JSON functions raise an error for a BLOB, so the type is asked first. */
-    buf_str(sql, " FROM messages WHERE topic >= '");
-    write_quoted(sql, prefix);
-    buf_printf(sql, "/%s/' AND topic < '", v->kind);
-    write_quoted(sql, prefix);
-    buf_printf(sql, "/%s0' AND instr(substr(topic, length('", v->kind);
-    write_quoted(sql, prefix);
-    buf_printf(sql,
-               "/%s/') + 1), '/') = 0"
-               " AND CASE typeof(payload) WHEN 'text' THEN json_valid(payload) ELSE 0 END;",
-               v->kind);
-}
-
-static void write_schema(struct buf *sql)
-{
-    buf_str(sql, "CREATE TABLE messages(id INTEGER PRIMARY KEY, utc_us INTEGER NOT NULL, "
-                 "topic TEXT NOT NULL, payload NOT NULL);"
-                 "CREATE INDEX messages_topic ON messages(topic);");
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++)
-        write_view(sql, &views[i], "iot");
-    buf_printf(sql, "PRAGMA application_id = %d;", APPLICATION_ID);
-}
 
 static int failed(const struct store *s, struct err *e)
 {
@@ -162,7 +89,7 @@ static int prepare_schema(const struct store *s, struct err *e)
     r = query_int(s, "PRAGMA application_id", &id, e);
     if (r == 0)
         r = query_int(s, "SELECT count(*) FROM sqlite_master", &objects, e);
-    if (r == 0 && id != APPLICATION_ID && (objects > 0 || id != 0))
+    if (r == 0 && id != STORE_APPLICATION_ID && (objects > 0 || id != 0))
         r = err_set(e, ERR_UNSUPPORTED,
                     "store '%s' is another program's database, expected a new file or one that "
                     "--store has made",
@@ -170,7 +97,7 @@ static int prepare_schema(const struct store *s, struct err *e)
     if (r == 0 && id == 0) {
         struct buf sql;
         buf_init(&sql, 64 << 10);
-        write_schema(&sql);
+        store_write_schema(&sql);
         r = buf_check(&sql, "the store's schema", e);
         if (r == 0)
             r = execute(s, buf_cstr(&sql), e);
@@ -220,7 +147,6 @@ static int open_database(struct store *s, struct err *e)
     return 0;
 }
 
-/* With the lock held. */
 static int commit(struct store *s, struct err *e)
 {
     if (s->open_rows == 0)
@@ -234,41 +160,130 @@ static int commit(struct store *s, struct err *e)
     return r;
 }
 
-/* Waits until the transaction is COMMIT_MS old; with the lock held. */
-static void wait_for_age(struct store *s)
+static int insert(struct store *s, const struct row *row, struct err *e)
 {
-    uint64_t until = s->open_since + (uint64_t)COMMIT_MS * 1000000;
-    struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
-    pthread_cond_timedwait(&s->changed, &s->lock, &t);
+    struct span payload = span_of(row->payload, row->n);
+    bool text = payload.n == 0 || (utf8_valid(payload) && !span_find(payload, 0));
+    int bound = sqlite3_bind_int64(s->insert, 1, (sqlite3_int64)row->utc_us);
+    if (bound == SQLITE_OK)
+        bound = sqlite3_bind_text(s->insert, 2, row->topic, -1, SQLITE_STATIC);
+    if (bound == SQLITE_OK && text)
+        bound = sqlite3_bind_text64(s->insert, 3, row->payload, row->n, SQLITE_STATIC, SQLITE_UTF8);
+    else if (bound == SQLITE_OK)
+        bound = sqlite3_bind_blob64(s->insert, 3, row->payload, row->n, SQLITE_STATIC);
+    int r = bound == SQLITE_OK && sqlite3_step(s->insert) == SQLITE_DONE ? 0 : failed(s, e);
+    sqlite3_reset(s->insert);
+    sqlite3_clear_bindings(s->insert);
+    return r;
 }
 
-static void *committer_main(void *arg)
+static int write_row(struct store *s, const struct row *row, struct err *e)
+{
+    int r = 0;
+    if (s->open_rows == 0) {
+        r = execute(s, "BEGIN IMMEDIATE", e);
+        s->open_since = clock_mono_ns();
+    }
+    if (r == 0)
+        r = insert(s, row, e);
+    if (r == 0)
+        s->open_rows++;
+    else if (sqlite3_get_autocommit(s->db))
+        s->open_rows = 0; /* a full disk and its like roll everything back by themselves */
+    else if (s->open_rows == 0)
+        execute(s, "ROLLBACK", NULL);
+    if (r == 0 && s->open_rows >= COMMIT_ROWS)
+        r = commit(s, e);
+    return r;
+}
+
+/* ---- the writer ---- */
+
+static void note_failure(struct store *s, int code, const struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    if (code < 0) {
+        s->failure_code = code;
+        s->failure = *e;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void write_rows(struct store *s, struct row *row)
+{
+    while (row) {
+        struct err e;
+        struct row *next = row->next;
+        note_failure(s, write_row(s, row, &e), &e);
+        pthread_mutex_lock(&s->lock);
+        s->rows--;
+        s->bytes -= row->n;
+        pthread_mutex_unlock(&s->lock);
+        free(row);
+        row = next;
+    }
+}
+
+static uint64_t commit_due_ns(const struct store *s)
+{
+    return s->open_since + (uint64_t)COMMIT_MS * 1000000;
+}
+
+/* Until there is something to do; with the lock held. */
+static void wait_for_work(struct store *s)
+{
+    s->idle = true;
+    pthread_cond_broadcast(&s->done);
+    while (!s->first && !s->closing && !s->flush_wanted) {
+        if (s->open_rows == 0) {
+            pthread_cond_wait(&s->changed, &s->lock);
+            continue;
+        }
+        uint64_t until = commit_due_ns(s);
+        struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+        if (clock_mono_ns() >= until || pthread_cond_timedwait(&s->changed, &s->lock, &t) != 0)
+            break;
+    }
+    s->idle = false;
+}
+
+static void *writer_main(void *arg)
 {
     struct store *s = arg;
     pthread_mutex_lock(&s->lock);
-    while (!s->closing) {
-        if (s->open_rows == 0)
-            pthread_cond_wait(&s->changed, &s->lock);
-        else if (clock_mono_ns() - s->open_since < (uint64_t)COMMIT_MS * 1000000)
-            wait_for_age(s);
-        else if (commit(s, &s->commit_err) < 0)
-            s->commit_code = ERR_IO;
+    while (!s->closing || s->first) {
+        wait_for_work(s);
+        struct row *rows = s->first;
+        bool flush = s->flush_wanted || s->closing;
+        s->first = NULL;
+        s->end = &s->first;
+        s->flush_wanted = false;
+        pthread_mutex_unlock(&s->lock);
+        struct err e;
+        write_rows(s, rows);
+        if (flush || (s->open_rows && clock_mono_ns() >= commit_due_ns(s)))
+            note_failure(s, commit(s, &e), &e);
+        pthread_mutex_lock(&s->lock);
     }
+    s->idle = true;
+    pthread_cond_broadcast(&s->done);
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
-static int start_committer(struct store *s, struct err *e)
+static int start_writer(struct store *s, struct err *e)
 {
     /* signals are the main thread's business */
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&s->committer, NULL, committer_main, s);
+    int r = pthread_create(&s->writer, NULL, writer_main, s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     s->started = r == 0;
     return r == 0 ? 0 : err_errno(e, r, "store '%s': cannot start a thread", s->path);
 }
+
+/* ---- the face ---- */
 
 int store_open(struct store **out, const char *path, struct err *e)
 {
@@ -279,12 +294,14 @@ int store_open(struct store **out, const char *path, struct err *e)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&s->changed, &monotonic);
+    pthread_cond_init(&s->done, NULL);
+    s->end = &s->first;
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&s->lock, NULL);
     s->path = strdup(path);
     int r = s->path ? open_database(s, e) : err_set(e, ERR_NOMEM, "no memory for the store");
     if (r == 0)
-        r = start_committer(s, e);
+        r = start_writer(s, e);
     if (r == 0)
         *out = s;
     else
@@ -292,20 +309,35 @@ int store_open(struct store **out, const char *path, struct err *e)
     return r;
 }
 
+/* What the writer could not do, told once. With the lock held. */
+static int take_failure(struct store *s, struct err *e)
+{
+    int code = s->failure_code;
+    if (code < 0)
+        err_set(e, code, "%s", s->failure.text);
+    s->failure_code = 0;
+    return code;
+}
+
+/* Returns, with the lock held, when all that was added is written and committed. */
+static void drain(struct store *s)
+{
+    s->flush_wanted = true;
+    pthread_cond_signal(&s->changed);
+    while (!s->idle || s->first || s->flush_wanted)
+        pthread_cond_wait(&s->done, &s->lock);
+}
+
 int store_use_prefix(struct store *s, const char *prefix, struct err *e)
 {
     struct buf sql;
     buf_init(&sql, 256 << 10);
     buf_str(&sql, "BEGIN IMMEDIATE;");
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
-        buf_printf(&sql, "DROP VIEW IF EXISTS %s;", views[i].name);
-        write_view(&sql, &views[i], prefix);
-    }
+    store_write_views(&sql, prefix);
     buf_str(&sql, "COMMIT;");
+    int r = buf_check(&sql, "the store's views", e);
     pthread_mutex_lock(&s->lock);
-    int r = commit(s, e);
-    if (r == 0)
-        r = buf_check(&sql, "the store's views", e);
+    drain(s);
     if (r == 0)
         r = execute(s, buf_cstr(&sql), e);
     if (r < 0 && !sqlite3_get_autocommit(s->db))
@@ -315,61 +347,43 @@ int store_use_prefix(struct store *s, const char *prefix, struct err *e)
     return r;
 }
 
-static int begin(struct store *s, struct err *e)
+static struct row *make_row(uint64_t utc_us, const char *topic, struct span payload)
 {
-    int r = execute(s, "BEGIN IMMEDIATE", e);
-    if (r < 0)
-        return r;
-    s->open_since = clock_mono_ns();
-    pthread_cond_signal(&s->changed);
-    return 0;
-}
-
-static int insert(struct store *s, uint64_t utc_us, const char *topic, struct span payload,
-                  struct err *e)
-{
-    bool text = payload.n == 0 || (utf8_valid(payload) && !span_find(payload, 0));
-    const char *p = payload.n ? (const char *)payload.p : "";
-    int bound = sqlite3_bind_int64(s->insert, 1, (sqlite3_int64)utc_us);
-    if (bound == SQLITE_OK)
-        bound = sqlite3_bind_text(s->insert, 2, topic, -1, SQLITE_STATIC);
-    if (bound == SQLITE_OK && text)
-        bound = sqlite3_bind_text64(s->insert, 3, p, payload.n, SQLITE_STATIC, SQLITE_UTF8);
-    else if (bound == SQLITE_OK)
-        bound = sqlite3_bind_blob64(s->insert, 3, p, payload.n, SQLITE_STATIC);
-    int r = bound == SQLITE_OK && sqlite3_step(s->insert) == SQLITE_DONE ? 0 : failed(s, e);
-    sqlite3_reset(s->insert);
-    sqlite3_clear_bindings(s->insert);
-    return r;
-}
-
-/* What the committer could not say: the rows are not lost, but not on disk either. */
-static int take_commit_error(struct store *s, struct err *e)
-{
-    int code = s->commit_code;
-    if (code < 0)
-        err_set(e, code, "%s", s->commit_err.text);
-    s->commit_code = 0;
-    return code;
+    size_t topic_size = strlen(topic) + 1, size;
+    if (!size_add(sizeof(struct row), topic_size, &size) || !size_add(size, payload.n, &size))
+        return NULL;
+    struct row *row = malloc(size);
+    if (!row)
+        return NULL;
+    char *text = (char *)(row + 1);
+    *row = (struct row){NULL, utc_us, payload.n, text, text + topic_size};
+    memcpy(text, topic, topic_size);
+    if (payload.n)
+        memcpy(text + topic_size, payload.p, payload.n);
+    return row;
 }
 
 int store_add(struct store *s, uint64_t utc_us, const char *topic, struct span payload,
               struct err *e)
 {
+    struct row *row = make_row(utc_us, topic, payload);
+    if (!row)
+        return err_set(e, ERR_NOMEM, "store '%s': no memory for a message", s->path);
     pthread_mutex_lock(&s->lock);
-    int r = s->open_rows == 0 ? begin(s, e) : 0;
-    if (r == 0)
-        r = insert(s, utc_us, topic, payload, e);
-    if (r == 0)
-        s->open_rows++;
-    else if (sqlite3_get_autocommit(s->db))
-        s->open_rows = 0; /* a full disk and its like roll everything back by themselves */
-    else if (s->open_rows == 0)
-        execute(s, "ROLLBACK", NULL);
-    if (r == 0)
-        r = take_commit_error(s, e);
-    if (r == 0 && s->open_rows >= COMMIT_ROWS)
-        r = commit(s, e);
+    int r = take_failure(s, e);
+    bool full = s->rows >= QUEUE_ROWS || (s->rows && payload.n > QUEUE_BYTES - s->bytes);
+    if (full) {
+        r = err_set(e, ERR_LIMIT,
+                    "store '%s': its disk is too slow: %zu messages wait, one more is not kept",
+                    s->path, s->rows);
+        free(row);
+    } else {
+        *s->end = row;
+        s->end = &row->next;
+        s->rows++;
+        s->bytes += payload.n;
+        pthread_cond_signal(&s->changed);
+    }
     pthread_mutex_unlock(&s->lock);
     return r;
 }
@@ -377,8 +391,9 @@ int store_add(struct store *s, uint64_t utc_us, const char *topic, struct span p
 int store_flush(struct store *s, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
-    s->commit_code = 0; /* tried again here */
-    int r = commit(s, e);
+    s->failure_code = 0; /* what could not be committed is tried again */
+    drain(s);
+    int r = take_failure(s, e);
     pthread_mutex_unlock(&s->lock);
     return r;
 }
@@ -393,12 +408,13 @@ void store_close(struct store **store)
         s->closing = true;
         pthread_cond_signal(&s->changed);
         pthread_mutex_unlock(&s->lock);
-        pthread_join(s->committer, NULL);
-        store_flush(s, NULL);
+        pthread_join(s->writer, NULL);
+        commit(s, NULL);
     }
     sqlite3_finalize(s->insert);
     sqlite3_close(s->db);
     pthread_cond_destroy(&s->changed);
+    pthread_cond_destroy(&s->done);
     pthread_mutex_destroy(&s->lock);
     free(s->path);
     free(s);

@@ -195,6 +195,14 @@ static void test_refused(void **state)
     assert_null(s);
 }
 
+/* The writer has a thread of its own: nothing else tells when it is through. */
+static void wait_for_rows(long long n)
+{
+    uint64_t until = clock_mono_ns() + 20000000000u;
+    while (strtoll(query("SELECT count(*) FROM messages"), NULL, 10) < n)
+        assert_true(clock_mono_ns() < until);
+}
+
 /* A thousand rows are committed without a flush; so is a single one, by its age. */
 static void test_group_commit(void **state)
 {
@@ -202,11 +210,42 @@ static void test_group_commit(void **state)
     struct store *s = open_store();
     for (int i = 0; i < 1000; i++)
         add_str(s, "t", "x");
-    assert_string_equal(query("SELECT count(*) FROM messages"), "1000");
+    wait_for_rows(1000);
     add_str(s, "t", "x");
-    uint64_t until = clock_mono_ns() + 20000000000u;
-    while (strcmp(query("SELECT count(*) FROM messages"), "1001") != 0)
-        assert_true(clock_mono_ns() < until);
+    wait_for_rows(1001);
+    store_close(&s);
+    clean();
+}
+
+/* While somebody else holds the database, adding goes on; what waited is there afterwards. */
+static void test_held_up(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    uint64_t began = clock_mono_ns();
+    for (int i = 0; i < 3000; i++)
+        add_str(s, "t", "x");
+    assert_true(clock_mono_ns() - began < 2000000000u); /* SQLite waits 5 s for a lock */
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(store_flush(s, NULL), 0);
+    assert_string_equal(query("SELECT count(*) FROM messages"), "3000");
+    store_close(&s);
+    clean();
+}
+
+static void test_prefix(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    add_str(s, "iot/telemetry/a", "{\"device_id\":\"a\"}");
+    add_str(s, "it's/3/telemetry/b", "{\"device_id\":\"b\"}");
+    assert_string_equal((store_flush(s, NULL), query("SELECT device_id FROM telemetry")), "a");
+    assert_int_equal(store_use_prefix(s, "it's/3", NULL), 0);
+    assert_string_equal(query("SELECT group_concat(device_id) FROM telemetry"), "b");
     store_close(&s);
     clean();
 }
@@ -249,6 +288,7 @@ static void test_kill(void **state)
     }
     char c;
     assert_int_equal(read(ready[0], &c, 1), 1);
+    wait_for_rows(2000);
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     close(ready[0]);
@@ -268,6 +308,8 @@ int main(void)
         cmocka_unit_test(test_columns_are_fields),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_group_commit),
+        cmocka_unit_test(test_held_up),
+        cmocka_unit_test(test_prefix),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_kill),
     };
