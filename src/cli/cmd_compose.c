@@ -191,6 +191,7 @@ static int run(const struct settings *s, struct err *e)
         .output = settings_option_text(s, "output"),
         .broker = !settings_option_flag(s, "no-mqtt"),
         .dashboard = settings_option_flag(s, "dashboard"),
+        .engine = settings_option_flag(s, "engine"),
         .image = settings_option_text(s, "image"),
         .broker_image = settings_option_text(s, "broker-image"),
         .build = settings_option_text(s, "build"),
@@ -231,6 +232,9 @@ static const struct option options[] = {
      .type = OPTION_FLAG,
      .help = "without a broker of its own: devices use the one that MQTT_BROKER names"},
     {.name = "dashboard", .type = OPTION_FLAG, .help = "with a dashboard service"},
+    {.name = "engine",
+     .type = OPTION_FLAG,
+     .help = "with one engine, which has the model and which all devices ask"},
     {.name = "target",
      .type = OPTION_TEXT,
      .value = "TARGET",
@@ -294,11 +298,10 @@ static const struct option options[] = {
 };
 
 static const enum setting_id settings[] = {
-    SET_DEVICE_NAME,    SET_DEVICE_ID,         DEVICE_SETTINGS,
-    SET_HEALTH_FILE,    SET_POWER_PROFILE,     SET_DASHBOARD_ADDRESS,
-    SET_DASHBOARD_PORT, SET_DASHBOARD_TOKEN,   SET_MQTT_TLS,
-    SET_MQTT_VERSION,   SET_MQTT_QUEUE_DIR,    SET_MQTT_QUEUE_MAX,
-    SET_MQTT_KEEPALIVE, SET_MQTT_TOPIC_PREFIX, SET_N};
+    SET_DEVICE_NAME,    SET_DEVICE_ID,         DEVICE_SETTINGS,       SET_HEALTH_FILE,
+    SET_POWER_PROFILE,  SET_DASHBOARD_ADDRESS, SET_DASHBOARD_PORT,    SET_DASHBOARD_TOKEN,
+    SET_SERVE_PORT,     SET_MQTT_TLS,          SET_MQTT_VERSION,      SET_MQTT_QUEUE_DIR,
+    SET_MQTT_QUEUE_MAX, SET_MQTT_KEEPALIVE,    SET_MQTT_TOPIC_PREFIX, SET_N};
 
 static const struct command_spec spec = {
     .name = "compose",

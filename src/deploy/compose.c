@@ -55,14 +55,22 @@ static void put_hosts(struct yaml *y, const struct plan *p)
         yaml_words(y, "extra_hosts", gateway);
 }
 
-static void put_dependency(struct yaml *y, const struct plan *p)
+/* The engine is not waited for until it is healthy: telemetry begins while it loads its model. */
+static void put_dependency(struct yaml *y, const struct plan *p, bool engine)
 {
-    if (!p->broker)
+    if (!p->broker && !engine)
         return;
     yaml_open(y, "depends_on");
-    yaml_open(y, PLAN_BROKER);
-    yaml_token(y, "condition", "service_healthy");
-    yaml_end(y);
+    if (p->broker) {
+        yaml_open(y, PLAN_BROKER);
+        yaml_token(y, "condition", "service_healthy");
+        yaml_end(y);
+    }
+    if (engine) {
+        yaml_open(y, PLAN_ENGINE);
+        yaml_token(y, "condition", "service_started");
+        yaml_end(y);
+    }
     yaml_end(y);
 }
 
@@ -90,7 +98,7 @@ static void put_volumes(struct yaml *y, const struct plan *p, const struct plan_
         service_bind(y, "./dataset", PLAN_DATASET, false);
     service_bind(y, metrics, PLAN_METRICS, true);
     for (size_t i = 0; i < p->n_mounts; i++)
-        if (plan_applies(d, p->mounts[i].llm))
+        if (plan_applies(d, p->mounts[i].llm) && !(p->o->engine && plan_is_model(&p->mounts[i])))
             service_bind(y, p->mounts[i].host, p->mounts[i].inside, p->mounts[i].writable);
     yaml_end(y);
 }
@@ -106,9 +114,20 @@ static void put_device(struct yaml *y, const struct plan *p, size_t i, const cha
     service_environment(y, p, d);
     put_volumes(y, p, d, metrics);
     put_hosts(y, p);
-    put_dependency(y, p);
+    put_dependency(y, p, p->o->engine && d->llm);
     put_limits(y, p);
     service_health(y, check, "10s", "10s");
+    put_life(y, p);
+    yaml_end(y);
+}
+
+static void put_engine(struct yaml *y, const struct plan *p)
+{
+    yaml_open(y, PLAN_ENGINE);
+    service_image(y, p, p->image, NULL, false);
+    yaml_token(y, "container_name", PLAN_ENGINE);
+    put_user(y, p);
+    service_engine(y, p);
     put_life(y, p);
     yaml_end(y);
 }
@@ -121,7 +140,7 @@ static void put_dashboard(struct yaml *y, const struct plan *p)
     put_user(y, p);
     service_dashboard(y, p);
     put_hosts(y, p);
-    put_dependency(y, p);
+    put_dependency(y, p, false);
     put_life(y, p);
     yaml_end(y);
 }
@@ -182,6 +201,8 @@ int compose_make(struct deploy *d, struct err *e)
     if (p->broker)
         put_broker(&y, p);
     int rc = put_devices(d, &y, e);
+    if (p->o->engine)
+        put_engine(&y, p);
     if (p->o->dashboard)
         put_dashboard(&y, p);
     yaml_end(&y);

@@ -29,6 +29,7 @@ struct deploy_options {
     const char *output;         /* a file (compose, swarm) or a folder; "-": standard output */
     bool broker;                /* with a broker of its own */
     bool dashboard;             /* with a dashboard service */
+    bool engine;                /* with one `wattle serve` that all devices ask; compose only */
     const char *image;          /* of the devices; a given one is not built */
     const char *broker_image;   /* the same of the broker */
     const char *build;          /* folder with packaging/Dockerfile; looked for beside the output */

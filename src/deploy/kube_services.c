@@ -173,7 +173,7 @@ void kube_dashboard(struct yaml *y, const struct plan *p)
     yaml_end(y);
     put_resources(y);
     put_probe(y, "readinessProbe", "/healthz", port);
-    put_probe(y, "livenessProbe", "/healthz", port);
+    put_probe(y, "livenessProbe", NULL, port); /* /healthz is bad while the broker is away */
     kube_container_security(y);
     yaml_open(y, "volumeMounts");
     kube_mount(y, "tmp", "/tmp", false);

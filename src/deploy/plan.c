@@ -127,6 +127,8 @@ bool plan_is_placed(enum setting_id id)
     case SET_DASHBOARD_PORT:
     case SET_DASHBOARD_TOKEN:
     case SET_DASHBOARD_TOKEN_FILE:
+    case SET_SERVE_ADDRESS:
+    case SET_SERVE_PORT:
         return true;
     default:
         return false;
@@ -160,7 +162,8 @@ static int put_given(struct plan *p, struct err *e)
 
 static bool is_reserved(const char *service)
 {
-    return strcmp(service, PLAN_BROKER) == 0 || strcmp(service, PLAN_DASHBOARD) == 0;
+    return strcmp(service, PLAN_BROKER) == 0 || strcmp(service, PLAN_DASHBOARD) == 0 ||
+           strcmp(service, PLAN_ENGINE) == 0;
 }
 
 static int name_device(struct plan *p, size_t i, struct err *e)
@@ -276,6 +279,53 @@ static int put_broker(struct plan *p, struct err *e)
     return 0;
 }
 
+const char *plan_random(struct plan *p, const char *name, struct err *e)
+{
+    unsigned char random[TOKEN_BYTES];
+    char text[2 * TOKEN_BYTES + 1];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
+        err_set(e, ERR_IO, "%s: the system gives no random numbers", name);
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(text + 2 * i, 3, "%02x", random[i]);
+    const char *kept = plan_printf(p, "%s", text);
+    if (!kept)
+        no_memory(e);
+    return kept;
+}
+
+static bool has_key(const struct settings *s)
+{
+    return settings_text(s, SET_LLM_API_KEY)[0] || settings_text(s, SET_LLM_API_KEY_FILE)[0];
+}
+
+/* One server has the model. It listens to other containers, so it demands a key. */
+static int put_engine(struct plan *p, struct err *e)
+{
+    const struct settings *s = p->o->settings;
+    const char *endpoint = settings_text(s, SET_LLM_ENDPOINT);
+    if (!p->o->engine)
+        return 0;
+    if (p->o->target != DEPLOY_COMPOSE)
+        return err_set(e, ERR_USAGE, "--engine: only compose has it, expected no such option");
+    if (!p->has_llm)
+        return err_set(e, ERR_USAGE, "--engine: needs --enable-llm");
+    if (endpoint[0])
+        return err_set(e, ERR_USAGE, "--engine and LLM_ENDPOINT '%s': only one may be given",
+                       endpoint);
+    if (settings_int(s, SET_SERVE_PORT) == 0)
+        return err_set(e, ERR_USAGE, "SERVE_PORT 0: nobody could find it, expected a port");
+    const char *url =
+        plan_printf(p, "http://" PLAN_ENGINE ":%lld", (long long)settings_int(s, SET_SERVE_PORT));
+    int rc = plan_variable(p, SET_LLM_ENDPOINT, "LLM_ENDPOINT", url, true, e);
+    if (rc || has_key(s))
+        return rc;
+    p->engine_key = plan_random(p, "LLM_API_KEY", e);
+    return p->engine_key ? plan_variable(p, SET_LLM_API_KEY, "LLM_API_KEY", p->engine_key, true, e)
+                         : ERR_IO;
+}
+
 /* It listens to other machines (its container's network): so it demands a token. */
 static int put_dashboard(struct plan *p, struct err *e)
 {
@@ -289,15 +339,10 @@ static int put_dashboard(struct plan *p, struct err *e)
     p->dashboard_token = given;
     if (given[0])
         return 0;
-    unsigned char random[TOKEN_BYTES];
-    char token[2 * TOKEN_BYTES + 1];
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return err_set(e, ERR_IO, "DASHBOARD_TOKEN: the system gives no random numbers");
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(token + 2 * i, 3, "%02x", random[i]);
-    p->dashboard_token = plan_printf(p, "%s", token);
-    if (!p->dashboard_token)
-        return no_memory(e);
+    const char *token = plan_random(p, "DASHBOARD_TOKEN", e);
+    if (!token)
+        return ERR_IO;
+    p->dashboard_token = token;
     plan_note(p, "the dashboard's token is %s", token);
     return 0;
 }
@@ -352,6 +397,7 @@ int plan_make(struct plan *p, const struct deploy_options *o, struct err *e)
                        .group = o->has_user ? o->gid : PLAN_USER};
     arena_init(&p->arena, ARENA_BYTES);
     int rc = name_devices(p, e);
+    p->remote = p->has_llm && (o->engine || settings_text(o->settings, SET_LLM_ENDPOINT)[0]);
     if (!rc)
         rc = put_limits(p, e);
     if (!rc)
@@ -364,6 +410,8 @@ int plan_make(struct plan *p, const struct deploy_options *o, struct err *e)
         rc = put_images(p, e);
     if (!rc)
         rc = put_seed_list(p, e);
+    if (!rc)
+        rc = put_engine(p, e);
     if (!rc)
         rc = plan_files(p, e);
     if (!rc)

@@ -20,6 +20,7 @@
 #define PLAN_BROKER_DATA "/var/lib/mosquitto"
 #define PLAN_BROKER      "mqtt-broker"
 #define PLAN_DASHBOARD   "dashboard"
+#define PLAN_ENGINE      "engine"
 enum { PLAN_USER = 10001, PLAN_VARIABLES_MAX = SET_N + 8, PLAN_MOUNTS_MAX = 64 };
 
 struct variable {
@@ -58,6 +59,7 @@ struct plan {
     struct mount mounts[PLAN_MOUNTS_MAX];
     size_t n_mounts;
     bool has_llm;          /* one of the devices at least */
+    bool remote;           /* the model is a server's: ours, or that of LLM_ENDPOINT */
     bool broker;           /* ours */
     bool broker_password;  /* ours, and it asks for one */
     bool secret;           /* a variable of ours is one */
@@ -67,6 +69,7 @@ struct plan {
     const char *build;     /* build context as it is written, NULL: nothing is built */
     const char *image, *broker_image;
     const char *dashboard_token; /* "": none */
+    const char *engine_key;      /* made up; NULL: none was needed */
     char port[8];                /* MQTT_PORT as text */
     const char *metrics;         /* host folder of all devices' metrics */
     unsigned user, group;        /* whom the containers run as */
@@ -99,6 +102,10 @@ const char *plan_printf(struct plan *p, const char *fmt, ...) __attribute__((for
 /* Written by themselves, or of this machine alone: not for the list of what was given. */
 bool plan_is_placed(enum setting_id id);
 bool plan_is_secret(enum setting_id id);
+/* 32 hexadecimal digits that nobody can guess; NULL: failed. */
+const char *plan_random(struct plan *p, const char *name, struct err *e);
+/* A model, or the cache of models: where one server has it, devices need none. */
+bool plan_is_model(const struct mount *m);
 bool plan_applies(const struct plan_device *d, bool llm);
 
 #endif

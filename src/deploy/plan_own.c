@@ -39,6 +39,10 @@ static int put_own(struct plan *p, struct plan_device *d, enum setting_id id, st
                        "device '%s': %s '%s': only a file of all devices is mounted, expected a "
                        "path where the device runs",
                        d->name, name, value);
+    if (id == SET_LLM_MODEL_NAME && p->o->engine)
+        return err_set(e, ERR_USAGE,
+                       "device '%s': LLM_MODEL_NAME '%s': with --engine all have one model",
+                       d->name, value);
     if (id == SET_LLM_MODEL_NAME)
         value = plan_model(p, value, e);
     if (!value)

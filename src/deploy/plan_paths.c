@@ -120,12 +120,29 @@ static int put_dataset(struct plan *p, struct err *e)
     return rc ? rc : plan_variable(p, m.id, settings_env_name(m.id), m.inside, false, e);
 }
 
+bool plan_is_model(const struct mount *m)
+{
+    return m->id == SET_LLM_MODEL_NAME || m->id == SET_HF_HOME || m->id == SET_HF_HUB_CACHE;
+}
+
+/* Root's cache can be read by others, but not written. */
+static void note_cache(struct plan *p)
+{
+    struct stat st;
+    if (p->o->hf_home && stat(p->o->hf_home, &st) == 0 && st.st_uid != p->user &&
+        !(st.st_mode & S_IWOTH))
+        plan_note(p,
+                  "'%s': belongs to user %u, the containers run as %u: what is pulled before "
+                  "(wattle pull) they can read, but pull nothing",
+                  p->o->hf_home, (unsigned)st.st_uid, p->user);
+}
+
 /* The host's cache: what was pulled there is there, and what a device pulls stays. */
 static int put_cache(struct plan *p, struct err *e)
 {
     const char *hub = settings_text(p->o->settings, SET_HF_HUB_CACHE);
     int rc = 0;
-    if (!p->has_llm || p->o->target != DEPLOY_COMPOSE)
+    if (!p->has_llm || p->o->target != DEPLOY_COMPOSE || (p->remote && !p->o->engine))
         return 0;
     if (p->o->hf_home) {
         struct mount m = {.host = p->o->hf_home,
@@ -136,6 +153,7 @@ static int put_cache(struct plan *p, struct err *e)
                           .writable = true,
                           .llm = true};
         rc = plan_mount(p, &m, e);
+        note_cache(p);
     }
     if (!rc && hub[0]) {
         const char *full = full_path(p, hub);
@@ -280,6 +298,8 @@ static int mount_model(struct plan *p, const char *path, bool folder, const char
 const char *plan_model(struct plan *p, const char *name, struct err *e)
 {
     struct stat st;
+    if (p->remote && !p->o->engine)
+        return name; /* whatever the server calls it */
     bool path = name[0] == '/' || name[0] == '.' || str_ends_with(name, ".gguf");
     if (stat(name, &st) != 0) {
         if (path)

@@ -160,6 +160,20 @@ static bool is_mqtt(const struct variable *v)
            v->id != SET_MQTT_QUEUE_MAX;
 }
 
+/* By bash, which every Debian has: the image has no program to ask servers with. */
+static void put_http_check(struct yaml *y, const char *port, const char *path, const char *start)
+{
+    struct buf line;
+    buf_init(&line, 1024);
+    buf_printf(&line,
+               "exec 3<>/dev/tcp/127.0.0.1/%s && printf 'GET %s HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n"
+               "Connection: close\\r\\n\\r\\n' >&3 && grep -q '^HTTP/1.1 200' <&3",
+               port, path);
+    const char *const check[] = {"CMD", "bash", "-c", buf_cstr(&line), NULL};
+    service_health(y, check, "10s", start);
+    buf_release(&line);
+}
+
 void service_dashboard(struct yaml *y, const struct plan *p)
 {
     char port[24];
@@ -176,7 +190,36 @@ void service_dashboard(struct yaml *y, const struct plan *p)
     service_variable(y, "DASHBOARD_TOKEN", p->dashboard_token);
     yaml_end(y);
     service_port(y, p, port, port);
-    yaml_open(y, "healthcheck"); /* the image's asks a device */
-    yaml_token(y, "disable", "true");
+    put_http_check(y, port, "/healthz", "10s");
+}
+
+/* What a model needs, and none of what a device's telemetry does. */
+static bool is_engine(const struct variable *v)
+{
+    return (strncmp(v->name, "LLM_", 4) == 0 && v->id != SET_LLM_ENDPOINT &&
+            v->id != SET_LLM_INFERENCE_INTERVAL && v->id != SET_LLM_PROMPT_FILE) ||
+           strncmp(v->name, "HF_", 3) == 0 || strncmp(v->name, "POWER_", 6) == 0 ||
+           v->id == SET_LOG_LEVEL || v->id == SET_WATTLE_ISA;
+}
+
+void service_engine(struct yaml *y, const struct plan *p)
+{
+    char port[24];
+    snprintf(port, sizeof port, "%lld", (long long)settings_int(p->o->settings, SET_SERVE_PORT));
+    const char *const command[] = {"wattle", "serve", NULL};
+    yaml_words(y, "command", command);
+    yaml_open(y, "environment");
+    service_variable(y, "SERVE_ADDRESS", "0.0.0.0");
+    service_variable(y, "SERVE_PORT", port);
+    for (size_t i = 0; i < p->n_variables; i++)
+        if (is_engine(&p->variables[i]))
+            service_variable(y, p->variables[i].name, p->variables[i].value);
     yaml_end(y);
+    yaml_open(y, "volumes");
+    service_bind(y, "./config", PLAN_CONFIG, false);
+    for (size_t i = 0; i < p->n_mounts; i++)
+        if (p->mounts[i].llm && p->mounts[i].id != SET_LLM_PROMPT_FILE)
+            service_bind(y, p->mounts[i].host, p->mounts[i].inside, p->mounts[i].writable);
+    yaml_end(y);
+    put_http_check(y, port, "/health", "1h"); /* the first start may pull a model */
 }

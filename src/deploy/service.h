@@ -22,5 +22,6 @@ void service_image(struct yaml *y, const struct plan *p, const char *image, cons
 /* What the broker's service says of itself, but for how often it runs. */
 void service_broker(struct yaml *y, const struct plan *p);
 void service_dashboard(struct yaml *y, const struct plan *p);
+void service_engine(struct yaml *y, const struct plan *p);
 
 #endif

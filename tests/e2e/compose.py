@@ -343,6 +343,39 @@ def limits(folder):
     by_docker_compose(path)
 
 
+def one_engine(folder):
+    """The engine has the model and the cache; the devices know where it is, and its key."""
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    with open(os.path.join(folder, "m.gguf"), "w", encoding="utf-8") as f:
+        f.write("GGUF")
+    args = ["--devices", "2", "--enable-llm", "--llm-devices", "1", "--llm-model", "m.gguf", "--llm-temperature", "0.2", "--serve-port", "8123"]
+    compose(folder, *args, "--engine")
+    path = os.path.join(folder, "docker-compose.yml")
+    check(stat.S_IMODE(os.stat(path).st_mode) == 0o600, "it holds a key")
+    s = services(path)["services"]
+    one, two, engine = variables(s["edge-device-01"]), variables(s["edge-device-02"]), variables(s["engine"])
+    check(one["LLM_ENDPOINT"] == "http://engine:8123" and "LLM_ENDPOINT" not in two and "LLM_API_KEY" not in two, f"{one} {two}")
+    check(one["LLM_API_KEY"] == engine["LLM_API_KEY"] and len(one["LLM_API_KEY"]) == 32, f"{engine}")
+    check(engine["SERVE_ADDRESS"] == "0.0.0.0" and engine["SERVE_PORT"] == "8123" and engine["LLM_TEMPERATURE"] == "0.2", f"{engine}")
+    check("LLM_ENDPOINT" not in engine and "DEVICE_ID" not in engine and engine["LLM_MODEL_NAME"] == "/app/models/m.gguf", f"{engine}")
+    check("m.gguf" in str(s["engine"]["volumes"]) and "huggingface" in str(s["engine"]["volumes"]), f"{s['engine']['volumes']}")
+    check("m.gguf" not in str(s["edge-device-01"]["volumes"]) and "huggingface" not in str(s["edge-device-01"]["volumes"]), "the devices need no model")
+    check("engine" in s["edge-device-01"]["depends_on"] and "engine" not in s["edge-device-02"]["depends_on"] and "ports" not in s["engine"], f"{s}")
+    read("compose", path)
+    by_docker_compose(path)
+    # a key that was given is the one; a server of one's own needs no model here
+    compose(folder, *args, "--engine", "--force", LLM_API_KEY="k$y:#12345678")
+    s = services(path)["services"]
+    check(variables(s["engine"])["LLM_API_KEY"] == variables(s["edge-device-01"])["LLM_API_KEY"] == "k$y:#12345678", f"{s}")
+    compose(folder, *args, "--force", LLM_ENDPOINT="http://gpu:8000/v1")
+    s = services(path)["services"]
+    check("engine" not in s and variables(s["edge-device-01"])["LLM_MODEL_NAME"] == "m.gguf" and "m.gguf" not in str(s["edge-device-01"]["volumes"]), f"{s}")
+    for more, text in ((["--target", "swarm"], "only compose"), (["--enable-llm=false"], "--llm-devices"), (["--llm-endpoint", "http://x"], "LLM_ENDPOINT")):
+        _, err = compose(folder, *args, "--engine", *more, code=2)
+        check(text in err and err.count("\n") == 1, err)
+
+
 def kubernetes(folder):
     """Each manifest against the schemas that Kubernetes publishes, oldest and newest, unknown fields refused."""
     if not python:
@@ -459,4 +492,4 @@ def files_are_kept(folder):
 if __name__ == "__main__":
     with lab.Folder() as shared:
         python = find_python(shared)
-        lab.main(seed_example, cases, nasty_values, files_of_the_host, config_of_single_devices, limits, kubernetes, systemd, files_are_kept)
+        lab.main(seed_example, cases, nasty_values, files_of_the_host, config_of_single_devices, one_engine, limits, kubernetes, systemd, files_are_kept)
