@@ -12,8 +12,8 @@ enum verdict {
 };
 
 /* Reads the answer to a prompt that asks whether the readings are normal or unusual, by the rules
- * of docs/compare.md, "Verdicts": a JSON member "verdict" where there is one, else English prose of
- * which the first 64 KiB count. Any bytes. */
+ * of docs/compare-run.md, "Verdicts": a JSON member "verdict" where there is one, else English
+ * prose of which the first 64 KiB count. Any bytes. */
 enum verdict verdict_read(struct span answer);
 const char *verdict_name(enum verdict v); /* "none", "normal", "unusual" */
 
