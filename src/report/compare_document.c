@@ -101,7 +101,7 @@ static void put_versus(struct table *t, const struct difference *d, enum unit un
                      effect_word(d->effect_kind, d->effect));
     if (d->told)
         table_put(t, "yes");
-    else if (d->needed > 100000)
+    else if (d->needed > 10000)
         table_put(t, "no: alike");
     else if (d->needed > 0)
         table_printf(t, "no: %s more", number_fixed(s, d->needed, 0));

@@ -52,6 +52,13 @@ static void as_html(struct buf *out, struct span c)
     buf_span(out, c);
 }
 
+static void as_csv(struct buf *out, struct span c)
+{
+    if (c.p[0] == '"')
+        buf_char(out, '"');
+    buf_span(out, c);
+}
+
 void put_plain(struct buf *out, const char *s)
 {
     each(out, s, buf_span);
@@ -71,14 +78,10 @@ void put_html(struct buf *out, const char *s)
 void put_csv(struct buf *out, const char *s)
 {
     bool formula = s[0] && strchr("=+-@\t\r", s[0]);
-    bool quoted = formula || strpbrk(s, ",\"\r\n") != NULL;
+    bool quoted = formula || strpbrk(s, ",\"") != NULL;
     buf_str(out, quoted ? "\"" : "");
     buf_str(out, formula ? "'" : "");
-    for (; *s; s++) {
-        if (*s == '"')
-            buf_char(out, '"');
-        buf_char(out, *s);
-    }
+    each(out, s, as_csv);
     buf_str(out, quoted ? "\"" : "");
 }
 

@@ -14,7 +14,7 @@ struct doc {
     struct buf *out; /* borrowed */
 };
 
-enum { DOC_WIDTH = 100, TABLE_COLUMNS = 14, TABLE_CELL_MAX = 40 };
+enum { DOC_WIDTH = 100, TABLE_COLUMNS = 14, TABLE_CELL_MAX = 28 };
 
 /* Rows of cells; zeroed with title and columns set is empty. */
 struct table {

@@ -109,7 +109,7 @@ static bool say_tie(struct compare_result *a, enum budget b)
             buf_printf(&text, "%s%s (%s)", --left ? ", " : " and ", name_at(a, i),
                        quantity(value, best_value(a, i, w->metric), kind->unit));
     double needed = needed_of(a, w);
-    if (needed > 100000)
+    if (needed > 10000)
         buf_str(&text, "; they are practically alike");
     else if (needed > 0)
         buf_printf(&text, "; about %s more inferences of each may tell",
