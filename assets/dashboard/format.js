@@ -20,7 +20,7 @@ export const per_second = (v) => unit(v, 1, "/s");
 export function joules(v) {
   if (!known(v)) return NONE;
   if (v >= 1e5) return unit(v / 1000, 1, "kJ");
-  return v !== 0 && v < 0.1 ? unit(v * 1000, 1, "mJ") : unit(v, v < 10 ? 2 : 1, "J");
+  return v !== 0 && v < 0.1 ? unit(v * 1000, 1, "mJ") : unit(v, v < 10 ? 2 : v < 1000 ? 1 : 0, "J");
 }
 
 // What a device reads, in the order of the page: [field, name, unit, digits]. The gases are the dataset's ppm-like ratios.

@@ -2,7 +2,7 @@
 // Time ranges, and series of values in them: what the server remembers, then what comes live.
 import { get } from "./live.js";
 import { known } from "./format.js";
-import { now } from "./store.js";
+import { now, state } from "./store.js";
 import { remember, remembered } from "./dom.js";
 
 const POINTS = 600; // asked for a series; a chart has hardly more pixels
@@ -63,10 +63,11 @@ export class Track {
   // What a chart shows now: [from, to].
   window() {
     const to = now();
-    if (range !== "all") return [to - Number(range), to];
-    let from = to - 60;
-    for (const list of this.points.values()) if (list.length) from = Math.min(from, list[0].x);
-    return [from, to];
+    let first = to - 60;
+    for (const list of this.points.values()) if (list.length) first = Math.min(first, list[0].x);
+    if (range === "all") return [first, to];
+    // Before the server began there is nothing, unless the store has it: a fresh run's chart isn't mostly empty.
+    return [Math.max(to - Number(range), Math.min(first, state.started ?? first)), to];
   }
 
   visible(field, from) {

@@ -6,6 +6,7 @@ import { clock, fixed, known, utc } from "./format.js";
 
 const COLOURS = 6;
 const TABLE_ROWS = 40;
+const EDGE = 30; // pixels: half a label of the time axis
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 2592000];
 const plots = new Set();
 
@@ -30,7 +31,9 @@ function time_ticks(axis) {
   const step = STEPS.find((s) => span / s <= room) || STEPS[STEPS.length - 1];
   const shift = new Date(axis.max * 1000).getTimezoneOffset() * 60;
   const ticks = [];
-  for (let t = Math.ceil((axis.min - shift) / step) * step + shift; t <= axis.max && ticks.length < 60; t += step) ticks.push({ value: t });
+  // None so near the right edge that its label would push the edge inwards, to and fro as time goes on.
+  const last = axis.max - (span * EDGE) / Math.max(EDGE * 2, axis.width);
+  for (let t = Math.ceil((axis.min - shift) / step) * step + shift; t <= last && ticks.length < 60; t += step) ticks.push({ value: t });
   axis.ticks = ticks;
   axis.wattle_step = step;
 }
