@@ -231,7 +231,12 @@ static enum MHD_Result answer(struct http_server *s, struct MHD_Connection *c, c
     if (carries_token(s, &q))
         return lead_home(c, s->token);
     buf_init(&reply.body, REPLY_MAX);
+    /* An inference may take minutes; the visitor is not to blame for that. */
+    http_peer_deadline(s, c, 0);
+    MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
     s->o.answer(s->o.ctx, &q, &reply);
+    MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)s->o.silence_s);
+    http_peer_deadline(s, c, s->o.send_ms);
     result = send_reply(s, c, &reply);
     buf_release(&reply.body);
     return result;

@@ -163,7 +163,7 @@ static int start_threads(struct http_server *s, struct err *e)
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_on_request, s,
         MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+        (unsigned)s->o.silence_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_URI_LOG_CALLBACK, http_on_target,
         s, MHD_OPTION_END);
@@ -199,6 +199,7 @@ int http_server_open(struct http_server **out, const struct http_server_options 
     s->o = *o;
     s->o.head_ms = o->head_ms ? o->head_ms : HEAD_MS;
     s->o.send_ms = o->send_ms ? o->send_ms : SEND_MS;
+    s->o.silence_s = o->silence_s ? o->silence_s : SILENCE_S;
     s->fd = -1;
     s->address = strdup(o->address);
     s->token = strdup(o->token ? o->token : "");

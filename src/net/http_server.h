@@ -46,11 +46,13 @@ struct http_reply {
 struct http_server;
 
 struct http_server_options {
-    const char *address;       /* "127.0.0.1", "::", "localhost" */
-    int port;                  /* 0: a free one */
-    const char *token;         /* NULL or empty: none */
-    size_t body_max;           /* 0: no POST */
-    uint64_t head_ms, send_ms; /* how long a head, and a body and its reply may take; 0: 15, 60 s */
+    const char *address; /* "127.0.0.1", "::", "localhost" */
+    int port;            /* 0: a free one */
+    const char *token;   /* NULL or empty: none */
+    size_t body_max;     /* 0: no POST */
+    /* How long a head may take, a body and (apart) the reply on its way, and silence; 0: 15, 60 and
+     * 30 s. The time that answer() takes does not count. */
+    uint64_t head_ms, send_ms, silence_s;
     /* Whether a path is answered to whoever asks. NULL: none is. */
     bool (*is_open)(void *ctx, struct span path);
     /* Fills r; on several threads at once. */

@@ -189,6 +189,41 @@ static void silent_connections_make_room(void **state)
     http_server_close(&s);
 }
 
+static void who_never_reads_is_dropped(void **state)
+{
+    (void)state;
+    enum { LARGE = 1 << 20 };
+    struct buf in;
+    struct http_server *s = start((struct http_server_options){.silence_s = 1});
+    char *large = (char *)calloc(1, LARGE);
+    buf_init(&in, ANSWER_MAX);
+    assert_non_null(large);
+    int fd = open_stream(s, &in);
+    uint64_t until = clock_mono_ns() + (uint64_t)PATIENCE_MS * 1000000;
+    while (http_server_streams(s) > 0 && clock_mono_ns() < until) {
+        http_server_post(s, span_of(large, LARGE));
+        poll(NULL, 0, 20);
+    }
+    assert_int_equal(http_server_streams(s), 0);
+    close(fd);
+    free(large);
+    buf_release(&in);
+    http_server_close(&s);
+}
+
+static void work_may_take_its_time(void **state)
+{
+    (void)state;
+    struct buf in;
+    struct http_server *s =
+        start((struct http_server_options){.head_ms = 300, .send_ms = 300, .silence_s = 1});
+    buf_init(&in, ANSWER_MAX);
+    assert_int_equal(ask(s, &in, "GET /work HTTP/1.1\r\n" HOST "\r\n"), 200);
+    assert_true(has(&in, "done"));
+    buf_release(&in);
+    http_server_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +233,8 @@ int main(void)
         cmocka_unit_test(a_head_must_come_in_time),
         cmocka_unit_test(a_reply_must_be_taken_in_time),
         cmocka_unit_test(silent_connections_make_room),
+        cmocka_unit_test(who_never_reads_is_dropped),
+        cmocka_unit_test(work_may_take_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
