@@ -5,6 +5,8 @@
  * UTF-8, and control characters, which could command a terminal, are escaped. */
 #include "cli/cli.h"
 
+#include "cli/consume_files.h"
+#include "cli/consume_filter.h"
 #include "cli/groups.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
@@ -12,6 +14,7 @@
 #include "telemetry/telemetry.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +33,9 @@ struct consumer {
     struct mqtt *mqtt;
     struct timer *duration, *flush;
     struct store *store;
+    struct line_file *jsonl;
+    struct csv_folder *csv;
+    struct consume_filter filter;
     struct buf line, password;
     bool json;
     uint64_t limit; /* 0: none */
@@ -43,19 +49,18 @@ struct consumer {
 /* ---- one message ---- */
 
 /* What is promised for a topic of ours; others may hold anything. */
-static int check(const char *prefix, const char *topic, struct span payload, struct err *e)
+static int check(const struct topic_parts *parts, struct span payload, struct err *e)
 {
     static const char *const objects[] = {"analysis", "metrics", "anomaly"};
     struct json *doc = NULL;
-    struct topic_parts parts;
-    if (!topic_split(&parts, topic, prefix))
+    if (!parts)
         return 0;
-    if (span_is(parts.kind, "telemetry")) {
+    if (span_is(parts->kind, "telemetry")) {
         struct telemetry_message m;
         return telemetry_parse(&m, payload, e);
     }
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
-        if (!span_is(parts.kind, objects[i]))
+        if (!span_is(parts->kind, objects[i]))
             continue;
         int rc = json_parse(&doc, payload, PAYLOAD_MAX, "payload", e);
         enum json_type type = json_type_of(doc);
@@ -176,27 +181,53 @@ static void fail(struct consumer *c, int rc)
 
 /* ---- events ---- */
 
-static void on_message(void *ctx, const char *topic, struct span payload, bool retained)
+static void print_message(struct consumer *c, const char *topic, struct span payload,
+                          const struct buf *json, const char *why)
 {
-    struct consumer *c = (struct consumer *)ctx;
-    struct err why;
-    uint64_t now = clock_utc_us();
-    if (c->stopping)
-        return;
-    bool bad = check(c->prefix, topic, payload, &why) != 0;
-    c->messages++;
-    c->bad += bad;
     buf_clear(&c->line);
     if (c->json)
-        write_json(&c->line, topic, payload, retained, now, bad ? why.text : NULL);
+        buf_append(&c->line, json);
     else
-        write_text(&c->line, topic, payload, bad ? why.text : NULL);
+        write_text(&c->line, topic, payload, why);
     if (c->line.failed)
         log_warning("a message of %zu bytes on '%s' is too long to be printed", payload.n, topic);
     else if (printf("%s\n", buf_cstr(&c->line)) < 0 || fflush(stdout) != 0)
         fail(c, err_errno(&c->e, errno, "cannot write to the standard output"));
-    if (c->store && store_add(c->store, now, topic, payload, &c->e))
+}
+
+static void keep_message(struct consumer *c, uint64_t now, const char *topic, struct span payload,
+                         const struct topic_parts *parts, const struct buf *json)
+{
+    struct span kind = parts ? parts->kind : span_str("");
+    struct span suffix = parts ? parts->suffix : span_str("");
+    int rc = c->store ? store_add(c->store, now, topic, payload, &c->e) : 0;
+    if (!rc && c->jsonl && !json->failed)
+        rc = line_file_write(c->jsonl, json, &c->e);
+    if (!rc && c->csv)
+        rc = csv_folder_add(c->csv, now, topic, kind, suffix, payload, &c->e);
+    if (rc)
         fail(c, ERR_IO);
+}
+
+static void on_message(void *ctx, const char *topic, struct span payload, bool retained)
+{
+    struct consumer *c = (struct consumer *)ctx;
+    struct err why;
+    struct topic_parts split;
+    struct buf json;
+    uint64_t now = clock_utc_us();
+    const struct topic_parts *parts = topic_split(&split, topic, c->prefix) ? &split : NULL;
+    if (c->stopping || !consume_filter_takes(&c->filter, parts, payload, now))
+        return;
+    bool bad = check(parts, payload, &why) != 0;
+    c->messages++;
+    c->bad += bad;
+    buf_init(&json, LINE_MAX_BYTES);
+    if (c->json || c->jsonl)
+        write_json(&json, topic, payload, retained, now, bad ? why.text : NULL);
+    print_message(c, topic, payload, &json, bad ? why.text : NULL);
+    keep_message(c, now, topic, payload, parts, &json);
+    buf_release(&json);
     if (c->limit && c->messages == c->limit)
         stop(c);
 }
@@ -241,7 +272,8 @@ static void on_refused(void *ctx, const char *filter, const char *reason)
 static void on_flush(void *ctx)
 {
     struct consumer *c = (struct consumer *)ctx;
-    if (c->store && store_flush(c->store, &c->e))
+    if ((c->jsonl && line_file_flush(c->jsonl, &c->e)) ||
+        (c->csv && csv_folder_flush(c->csv, &c->e)))
         fail(c, ERR_IO);
     timer_start(c->flush, FLUSH_MS);
 }
@@ -269,17 +301,41 @@ static int connect_client(struct consumer *c, struct err *e)
     return rc ? rc : mqtt_subscribe(c->mqtt, filter ? filter : all, e);
 }
 
-static int prepare(struct consumer *c, struct err *e)
+static int read_filter(struct consumer *c, struct err *e)
+{
+    const char *since = settings_option_text(c->settings, "since");
+    const char *until = settings_option_text(c->settings, "until");
+    c->filter =
+        (struct consume_filter){settings_option_text(c->settings, "device"), -INFINITY, INFINITY};
+    int rc = since ? consume_time_parse(&c->filter.since_s, "since", since, e) : 0;
+    return rc || !until ? rc : consume_time_parse(&c->filter.until_s, "until", until, e);
+}
+
+static int open_files(struct consumer *c, struct err *e)
 {
     const char *store = settings_option_text(c->settings, "store");
+    const char *jsonl = settings_option_text(c->settings, "jsonl");
+    const char *csv = settings_option_text(c->settings, "csv");
+    int rc = store ? store_open(&c->store, store, e) : 0;
+    if (!rc && store)
+        rc = store_use_prefix(c->store, c->prefix, e);
+    if (!rc && jsonl)
+        rc = line_file_open(&c->jsonl, jsonl, e);
+    if (!rc && csv)
+        rc = csv_folder_open(&c->csv, csv, e);
+    return rc;
+}
+
+static int prepare(struct consumer *c, struct err *e)
+{
     c->prefix = settings_text(c->settings, SET_MQTT_TOPIC_PREFIX);
     int rc = topic_prefix_check(c->prefix, e);
     if (!rc)
         rc = settings_mqtt_password(c->settings, &c->password, e);
-    if (!rc && store)
-        rc = store_open(&c->store, store, e);
-    if (!rc && store)
-        rc = store_use_prefix(c->store, c->prefix, e);
+    if (!rc)
+        rc = read_filter(c, e);
+    if (!rc)
+        rc = open_files(c, e);
     if (!rc)
         rc = loop_open(&c->loop, e);
     if (!rc)
@@ -324,14 +380,20 @@ static int run(const struct settings *s, struct err *e)
             *e = c.e;
         else if (!c.reached && !c.interrupted)
             rc = never_reached(&c, e);
-        else if (c.store)
+        if (!rc && c.store)
             rc = store_flush(c.store, e);
+        if (!rc && c.jsonl)
+            rc = line_file_flush(c.jsonl, e);
+        if (!rc && c.csv)
+            rc = csv_folder_flush(c.csv, e);
     }
     mqtt_close(&c.mqtt);
     timer_close(&c.duration);
     timer_close(&c.flush);
     loop_close(&c.loop);
     store_close(&c.store);
+    line_file_close(&c.jsonl);
+    csv_folder_close(&c.csv);
     buf_release(&c.line);
     buf_release(&c.password);
     return rc ? exit_code_of(rc) : c.interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
@@ -359,6 +421,23 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      .value = "FILE",
      .help = "keep every message in this SQLite file"},
+    {.name = "jsonl",
+     .type = OPTION_TEXT,
+     .value = "FILE",
+     .help = "append every message to this file as a line of JSON"},
+    {.name = "csv",
+     .type = OPTION_TEXT,
+     .value = "FOLDER",
+     .help = "append every message to telemetry.csv, metrics.csv, … in this folder"},
+    {.name = "device",
+     .type = OPTION_TEXT,
+     .value = "LIST",
+     .help = "only messages of these device ids, with commas between"},
+    {.name = "since",
+     .type = OPTION_TEXT,
+     .value = "TIME",
+     .help = "only messages from then on, by their own time: 2026-11-25T10:00:00Z or seconds"},
+    {.name = "until", .type = OPTION_TEXT, .value = "TIME", .help = "only messages up to then"},
     {.name = NULL},
 };
 
@@ -368,7 +447,8 @@ static const struct command_spec spec = {
     .name = "consume",
     .usage =
         "wattle consume [--mqtt-broker HOST] [--topic FILTER] [--json] [--count N | --duration "
-        "TIME] [--store FILE]",
+        "TIME] [--device LIST] [--since TIME] [--until TIME] [--store FILE] [--jsonl FILE] [--csv "
+        "FOLDER]",
     .summary = "prints what is on the broker",
     .notes =
         "One line a message: topic and payload. Telemetry, analyses and metrics are checked; a "

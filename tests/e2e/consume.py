@@ -126,7 +126,43 @@ def ends_when_it_is_refused(folder):
     check(any("does not speak MQTT 5" in s for s in p.err.all), "the version is said")
 
 
+def keeps_files(folder):
+    """JSON lines and CSV, appended to; what a spreadsheet would compute is a text; by device and by time."""
+    import csv
+    broker = lab.Broker(folder)
+    evil = json.dumps({"device_id": "d1", "timestamp": "2026-11-25T10:00:00.5+00:00", "analysis": '=HYPERLINK("http://x"),\n"quoted"', "telemetry": {"seq": 7}})
+    metric = json.dumps({"device_id": "d2", "timestamp": "2026-11-25T12:00:00+00:00", "inference_time_ms": -12.5, "error": None})
+    for topic, payload in (("iot/telemetry/d1", GOOD), ("iot/analysis/d1", evil.encode()), ("iot/metrics/d2", metric.encode()), ("iot/status/d1", b"online"),
+                           ("iot/metrics/d2/summary", b"{}"), ("other", b"-1+1")):
+        broker.publish(topic, payload, retain=True)
+    jsonl, tables = os.path.join(folder, "m.jsonl"), os.path.join(folder, "csv")
+    with open(jsonl, "w", encoding="ascii") as f:
+        f.write('{"torn":')  # as a kill may leave it
+    args = ["consume", "--topic", "#", "--jsonl", jsonl, "--csv", tables]
+    for _ in range(2):
+        code, out, err = lab.run(*args, "--count", "6", **broker.settings())
+        check(code == 0 and len(out.splitlines()) == 6, f"{code} {err}")
+    lines = open(jsonl, encoding="utf-8").read().splitlines()
+    check(len(lines) == 13 and lines[0] == '{"torn":' and all(json.loads(s)["topic"] for s in lines[1:]), f"{lines}")
+    rows = {name: list(csv.DictReader(open(os.path.join(tables, name), newline="", encoding="utf-8"))) for name in sorted(os.listdir(tables))}
+    check({n: len(r) for n, r in rows.items()} == {"analysis.csv": 2, "metrics.csv": 2, "other.csv": 6, "telemetry.csv": 2}, f"{rows}")
+    check(rows["telemetry.csv"][0]["temp"] == "22.7" and rows["telemetry.csv"][1]["light"] == "false", f"{rows['telemetry.csv']}")
+    check(rows["analysis.csv"][0]["analysis"] == "'" + json.loads(evil)["analysis"] and rows["analysis.csv"][0]["seq"] == "7", f"{rows['analysis.csv']}")
+    check(rows["metrics.csv"][1]["inference_time_ms"] == "-12.5" and rows["metrics.csv"][0]["error"] == "", f"{rows['metrics.csv']}")
+    check(any(r["payload"] == "'-1+1" for r in rows["other.csv"]), f"{rows['other.csv']}")
+    for option, count in ((["--device", "d1"], 3), (["--device", "d2, d1"], 5), (["--device", "d"], 0),
+                          (["--since", "2026-11-25T10:00:00Z", "--until", "2026-11-25T12:00:01+01:00"], 1), (["--until", "1594512095"], 1), (["--since", "2100-01-01"], 0)):
+        code, out, err = lab.run("consume", "--topic", "#", "--duration", "300ms", *option, **broker.settings())
+        check(code == 0 and len(out.splitlines()) == count, f"{option}: {code} {out} {err}")
+    for option in (["--since", "yesterday"], ["--until", "2026-02-30x"], ["--csv", "/dev/null/x"], ["--jsonl", folder]):
+        code, _, err = lab.run("consume", *option, **broker.settings())
+        check(code in (1, 2) and err.count("\n") == 1 and option[1].split("/x")[0] in err, f"{option}: {code} {err}")
+    p = lab.Program("consume", "--jsonl", "/dev/full", "--topic", "#", **broker.settings())
+    check(p.end(20) == 1 and "/dev/full" in p.err.all[-1], f"{p.err.all}")
+    broker.kill()
+
+
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
-    tests = [bad_payloads, json_lines_and_count, comes_back, ends_with_its_reader_and_its_time, says_that_nobody_was_there, ends_when_it_is_refused]
+    tests = [bad_payloads, json_lines_and_count, comes_back, ends_with_its_reader_and_its_time, says_that_nobody_was_there, ends_when_it_is_refused, keeps_files]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
