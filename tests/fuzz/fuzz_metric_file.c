@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A metrics file from bytes: refused with a message, or read into finite or unknown numbers and
- * terminated UTF-8. */
+ * terminated UTF-8; its single inferences too. */
 #include "metrics/metrics.h"
+
+#include <math.h>
 
 #include <stdlib.h>
 
@@ -19,5 +21,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                     utf8_valid(span_str(s.energy_source))))
         abort();
     metric_values_release(&values);
+
+    struct metric_samples samples;
+    metric_samples_init(&samples);
+    struct err why = {""};
+    int code = metric_samples_parse(&samples, span_of(data, size), "fuzz.json", &why);
+    if ((code < 0) != (why.text[0] != '\0'))
+        abort();
+    for (size_t i = 0; i < samples.n; i++)
+        if (isinf(samples.v[i].time_ms) || isinf(samples.v[i].utc_s) ||
+            !utf8_valid(span_str(samples.v[i].energy_source)))
+            abort();
+    metric_samples_release(&samples);
     return 0;
 }
