@@ -106,6 +106,20 @@ def others_go_on(folder):
     check("no inference of any of the 2 models was good" in err, err[-300:])
 
 
+def one_at_a_time(folder):
+    """On a machine with too little memory for both each takes four readings a turn."""
+    os.makedirs(os.path.join(folder, "sys", "proc"))
+    size = os.path.getsize(lab.MODEL) // 1024
+    with open(os.path.join(folder, "sys", "proc", "meminfo"), "w") as f:
+        f.write(f"MemTotal: {3 * size} kB\nMemAvailable: {2 * size} kB\n")
+    saved = os.path.join(folder, "turns")
+    report, _ = compare(f"{lab.MODEL},{lab.MODEL}", "--inferences", "6", "--metrics-dir", saved, WATTLE_SYSROOT=os.path.join(folder, "sys"))
+    check(any("one was open at a time" in w for w in report["warnings"]), f"warnings {report['warnings']}")
+    events = sorted((r["timestamp"], name) for name, f in records(saved).items() for r in f["detailed_metrics"])
+    a, b = (m["name"] for m in report["models"])
+    check([name for _, name in events] == [a] * 4 + [b] * 6 + [a] * 2, f"order {events}")
+
+
 def wrong_usage(_):
     for args, part in [
         (["--models", lab.MODEL], "one model, expected two at least"),
@@ -145,4 +159,4 @@ if __name__ == "__main__":
     if not lab.has_model():
         print("skipped: no model at models/ or WATTLE_MODEL")
         sys.exit(lab.SKIP)
-    lab.main(wrong_usage, one_model_twice, order_goes_round, same_numbers_from_folders, others_go_on, interrupted, duration_ends_it)
+    lab.main(wrong_usage, one_model_twice, order_goes_round, same_numbers_from_folders, others_go_on, one_at_a_time, interrupted, duration_ends_it)
