@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -183,15 +184,25 @@ def threads_follow_the_quota(folder):
 def too_little_memory_is_said(folder):
     if not lab.has_model():
         return "skipped: no model"
-    p = run("--memory", "20m", "--memory-swap", "20m", *MODELS, *LLM, IMAGE, check=False)
-    check(p.returncode == 1 and "memory limit" in p.text.splitlines()[-1], f"{p.returncode}: {p.text}")
+    for limit in ("20m", "28m"):  # less than the keys and values; less than those and the rest
+        p = run("--memory", limit, "--memory-swap", limit, *MODELS, *LLM, IMAGE, check=False)
+        last = p.text.splitlines()[-1]
+        check(p.returncode == 1 and "memory limit" in last and "need" in last, f"{limit}: {p.returncode}: {p.text}")
+    p = run("--memory", "64m", "--memory-swap", "64m", *MODELS, *LLM, "-e", "MQTT_BROKER=127.0.0.1", IMAGE, "timeout", "2", "wattle", "device", check=False)
+    check("memory limit of 64 MiB: less than the " in p.text and "Sent telemetry #1" in p.text, p.text)
+    p = run("--memory", "256m", *MODELS, *LLM, "-e", "MQTT_BROKER=127.0.0.1", IMAGE, "timeout", "2", "wattle", "device", check=False)
+    check("memory limit" not in p.text and "Sent telemetry #1" in p.text, p.text)
 
 
 # ---- the composition ----
 
+# docker-compose packs the sources otherwise than the client does, so that it would build all of it once more.
+SAME_LAYERS = {"COMPOSE_DOCKER_CLI_BUILD": "1", "DOCKER_BUILDKIT": "0", "PATH": "/usr/bin:" + os.environ.get("PATH", "")}
+
+
 def compose(folder, *args, seconds=None, check=True):
     p = subprocess.run(["docker-compose", "--no-ansi", *args], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=seconds or lab.PATIENCE, env={**os.environ, "DOCKER_HOST": engine.host})
+                       timeout=seconds or lab.PATIENCE, env={**os.environ, "DOCKER_HOST": engine.host, **SAME_LAYERS})
     text = p.stdout.decode("utf-8", "replace")
     if check and p.returncode:
         raise AssertionError(f"docker-compose {' '.join(args)}: {p.returncode}: {text[-2000:]}")
@@ -268,8 +279,40 @@ def build(folder):
                       *([] if engine.bridge else ["--network", "host"]), "-t", tag, *more, lab.SOURCE, seconds=600)
 
 
+def arm64(folder):
+    """The same image for arm64: compiled on this machine, run under the emulator."""
+    base, tag = "debian-arm64:12-slim", "iot-device-simulator:arm64"
+    if not os.access(docker_engine.QEMU, os.X_OK) or not engine.bridge:
+        return "skipped: qemu-user-static is not installed"
+    if engine.docker("image", "inspect", base, check=False).returncode:
+        why = docker_engine.arm64_base_image(engine, folder, base)
+        if why:
+            return "skipped: " + why
+    proxy = docker_engine.apt_proxy()
+    engine.docker("build", "-q", "-f", os.path.join(lab.SOURCE, "packaging", "Dockerfile"), *(["--build-arg", f"http_proxy={proxy}"] if proxy else []),
+                  "--build-arg", f"BASE={base}", "--build-arg", "BUILD_BASE=debian:12-slim", "--build-arg", "ARCH=arm64", "-t", tag, lab.SOURCE, seconds=600)
+    megabytes = int(inspect(tag, ".Size")) / 1e6
+    check(megabytes < SIZE_MAX_MB, f"{megabytes:.0f} MB, expected less than {SIZE_MAX_MB}")
+    check(run(tag, "uname", "-m").text == "aarch64", "machine")
+    check(re.match(r"wattle \d", run(tag, "wattle", "--version").text), "version")
+    golden = os.path.join(lab.SOURCE, "tests", "golden", "gguf")
+    cases = json.load(open(os.path.join(golden, "llama-mha-q4_0.gguf.golden.json"), encoding="utf-8"))["cases"][:2]
+    shutil.copy(os.path.join(golden, "llama-mha-q4_0.gguf"), folder)
+    with open(os.path.join(folder, "in.jsonl"), "w", encoding="utf-8") as f:
+        f.writelines(json.dumps({k: c[k] for k in ("case", "ids", "positions", "greedy", "continuation")}) + "\n" for c in cases)
+    os.chmod(folder, 0o755)
+    p = run("-v", f"{folder}:/golden:ro", tag, "wattle", "logits", "--model", "/golden/llama-mha-q4_0.gguf", "--quant", "f32", "--input", "/golden/in.jsonl")
+    answers = [json.loads(line) for line in p.text.splitlines() if line.startswith("{")]
+    check(len(answers) == len(cases), p.text)
+    for answer, case in zip(answers, cases):
+        check(answer["greedy"] == case["expect"]["greedy"], f"{answer['greedy']}, expected {case['expect']['greedy']}")
+        worst = max(abs(a - b) for at, row in case["expect"]["logits"].items() for a, b in zip(answer["logits"][at], row))
+        check(worst < 1e-3, f"logits differ by {worst}")
+    return f"ok: {megabytes:.1f} MB"
+
+
 TESTS = [build, image_is_small_and_has_no_root, any_command_runs, says_what_is_wrong, data_is_found, ends_in_the_middle_of_an_inference,
-         ends_before_it_has_begun, threads_follow_the_quota, too_little_memory_is_said, composition]
+         ends_before_it_has_begun, threads_follow_the_quota, too_little_memory_is_said, composition, arm64]
 
 
 def main(arguments):
