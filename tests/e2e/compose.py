@@ -343,6 +343,37 @@ def limits(folder):
     by_docker_compose(path)
 
 
+def broker_with_password(folder):
+    """What the broker's service runs, run here: it asks for the password, and its health check knows it."""
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    for program in ("mosquitto", "mosquitto_passwd", "mosquitto_sub", "mosquitto_pub"):
+        lab.find(program)
+    port, password = lab.free_port(), "a \"b\" $c 'd' \\e `f`"
+    with open(os.path.join(folder, "pw"), "w", encoding="utf-8") as f:
+        f.write(password + "\n")
+    for more in ({"MQTT_PASSWORD": password}, {"MQTT_PASSWORD_FILE": "pw"}):
+        compose(folder, "--force", MQTT_USERNAME="u", MQTT_PORT=str(port), **more)
+        d = services(os.path.join(folder, "docker-compose.yml"))["services"]["mqtt-broker"]
+        env = {"PATH": os.environ["PATH"] + ":/usr/sbin", **variables(d)}
+        if "MQTT_PASSWORD_FILE" in env:
+            env["MQTT_PASSWORD_FILE"] = os.path.join(folder, "pw")
+        words = [undouble(w) for w in d["command"]]
+        # in the container nobody is root, and these folders are its own
+        words[2] = words[2].replace("/tmp/", folder + "/").replace("/var/lib/mosquitto/", folder + "/").replace("'listener", "'user root' 'listener")
+        broker = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        lab.started.append(broker)
+        health = [undouble(w) for w in d["healthcheck"]["test"]][1:]
+        ask = lambda e: subprocess.run(health, env=e, capture_output=True, timeout=lab.PATIENCE).returncode
+        lab.wait_for(lambda: broker.poll() is not None or ask(env) == 0, "the broker is healthy")
+        check(broker.poll() is None, f"{broker.poll()}: {broker.stderr.read().decode() if broker.poll() is not None else ''}")
+        check(ask({**env, "MQTT_PASSWORD_FILE": "", "MQTT_PASSWORD": "wrong"}) != 0, "any password does")
+        anybody = subprocess.run(["mosquitto_pub", "-p", str(port), "-t", "x", "-m", "y"], env=env, capture_output=True, timeout=lab.PATIENCE)
+        check(anybody.returncode != 0, "anybody may publish")
+        broker.terminate()
+        broker.wait()
+
+
 def one_engine(folder):
     """The engine has the model and the cache; the devices know where it is, and its key."""
     if not python:
@@ -492,4 +523,4 @@ def files_are_kept(folder):
 if __name__ == "__main__":
     with lab.Folder() as shared:
         python = find_python(shared)
-        lab.main(seed_example, cases, nasty_values, files_of_the_host, config_of_single_devices, one_engine, limits, kubernetes, systemd, files_are_kept)
+        lab.main(seed_example, cases, nasty_values, files_of_the_host, config_of_single_devices, broker_with_password, one_engine, limits, kubernetes, systemd, files_are_kept)
