@@ -59,6 +59,7 @@ struct reader {
     struct fy_parser *parser;
     struct fy_diag *diag;
     struct fy_event *event; /* the one that is looked at, or NULL */
+    bool ended;             /* that was the end of the stream */
     struct yaml_place place;
     struct arena *arena;
 };
@@ -93,8 +94,10 @@ static int next(struct reader *r, struct err *e)
 {
     fy_parser_event_free(r->parser, r->event);
     r->event = fy_parser_parse(r->parser);
-    if (!r->event && (fy_parser_get_stream_error(r->parser) || fy_diag_got_error(r->diag)))
+    /* The library that finds no memory may just end: half a file must not pass for the whole. */
+    if (!r->event && (!r->ended || fy_parser_get_stream_error(r->parser)))
         return refuse_syntax(r, e);
+    r->ended = r->event && r->event->type == FYET_STREAM_END;
     if (r->event)
         r->place = place_of(r, fy_event_start_mark(r->event));
     return 0;
@@ -123,7 +126,11 @@ static int take_text(struct reader *r, const char **out, struct err *e)
     int rc = check_plain(r, scalar->anchor, scalar->tag, e);
     if (rc)
         return rc;
+    /* Without memory the library's text is empty: asked before, it knows how long it should be. */
+    size_t length = scalar->value ? fy_token_get_text_length(scalar->value) : 0;
     const char *text = scalar->value ? fy_token_get_text(scalar->value, &n) : NULL;
+    if (n != length || (scalar->value && !text))
+        return err_set(e, ERR_NOMEM, "%s: no memory for its values", r->place.file);
     struct span s = span_of(text, text ? n : 0);
     if (span_find(s, '\0') || !utf8_valid(s))
         return yaml_refuse(e, r->place, "an escape that makes a NUL or no UTF-8, expected text");

@@ -27,6 +27,8 @@ PATIENCE = float(os.environ.get("WATTLE_PATIENCE", "20"))
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT\S+ (debug|info|warning|error): ")
 # Libraries that end the process by themselves without memory. Proven by the trace: the abort is called from there.
 THEIR_ABORTS = ("libuv.so",)
+# And one that uses the memory it did not get, when it begins to read (0.7.12): the crash is in it.
+THEIR_CRASHES = ("libfyaml.so",)
 # The last is what pthread_create says.
 MEMORY = re.compile("memory|llocate|Resource temporarily unavailable")
 SKIP = 77
@@ -103,13 +105,14 @@ def places(folder, kind, n):
 
 
 def their_abort(folder):
-    """The library that called abort(), if it is one of those that may."""
+    """The library that called abort(), or crashed, if it is one of those that do."""
     lines = folder.report("trace").splitlines()
-    if "abort" not in lines:
-        return None
-    frames = lines[len(lines) - lines[::-1].index("abort"):]
-    caller = next((frame for frame in frames if "failing.so" not in frame), "")
-    return next((name for name in THEIR_ABORTS if name in caller), None)
+    for word, libraries, between in (("abort", THEIR_ABORTS, ("failing.so",)), ("crash", THEIR_CRASHES, ("failing.so", "libc.so"))):
+        if word in lines:
+            frames = lines[len(lines) - lines[::-1].index(word):]
+            caller = next((frame for frame in frames if not any(name in frame for name in between)), "")
+            return next((name for name in libraries if name in caller), None)
+    return None
 
 
 class Command:
@@ -126,7 +129,7 @@ class Command:
             return [f"hangs: not ended after {PATIENCE:.0f} s"]
         if r.code < 0:
             theirs = their_abort(r.folder)
-            if r.code != -signal.SIGABRT or kind != "memory" or not theirs:
+            if r.code not in (-signal.SIGABRT, -signal.SIGSEGV) or kind != "memory" or not theirs:
                 return [f"ended by signal {-r.code}"]
             return self.file_problems(r)
         found = [] if r.code in (0, 1) else [f"exit code {r.code}"]
@@ -248,6 +251,13 @@ class Run(Command):
         return super().problems(r, kind)
 
 
+def config_file(path):
+    os.makedirs(os.path.join(path, "given"))
+    with open(os.path.join(path, "given", "edge.yaml"), "w", encoding="utf-8") as f:
+        f.write("LLM_TOP_K: 3\nprompt: {user: \"a\\u00e4 {{temp}}\"}\nalarms: {temp: {max: 60}}\n"
+                "LLM_STOP: |\n  one\n  two\ndevices:\n  pump: {ENABLE_LLM: yes}\n")
+
+
 def metrics_folder(folder):
     """What `wattle report` reads: the files of two devices."""
     record = {"timestamp": "2025-10-07T10:30:15.123456+00:00", "device_id": "00:0f:00:70:91:0a", "model_name": "m",
@@ -284,6 +294,7 @@ def commands():
     logits = lines({"case": 1, "ids": [1, 2, 3, 4], "positions": [0, -1], "greedy": 3, "continuation": [5, 6]}, {"case": 2, "ids": [7]})
     yield Command("help", ["run", "--help"], json_lines=False)
     yield Command("print-config", ["run", "--print-config"], json_lines=False)
+    yield Command("config", ["run", "--print-config", "--config", "given/edge.yaml"], json_lines=False, prepare=config_file)
     yield Command("logits", ["logits", "--model", SMALL], logits)
     yield Command("template-file", ["template", "--template", TEMPLATE], chat)
     yield Command("report", ["report", "given"], json_lines=False, prepare=metrics_folder)
