@@ -159,9 +159,11 @@ static int listen_somewhere(struct http_server *s, struct err *e)
 
 static int start_threads(struct http_server *s, struct err *e)
 {
+    unsigned shared = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+    unsigned own = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION;
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_on_request, s,
-        MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
+        s->o.slow ? own : shared, 0, NULL, NULL, http_on_request, s, MHD_OPTION_LISTEN_SOCKET,
+        s->fd, MHD_OPTION_THREAD_POOL_SIZE, s->o.slow ? 0u : (unsigned)THREADS,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)s->o.silence_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, s,

@@ -53,6 +53,9 @@ struct http_server_options {
     /* How long a head may take, a body and (apart) the reply on its way, and silence; 0: 15, 60 and
      * 30 s. The time that answer() takes does not count. */
     uint64_t head_ms, send_ms, silence_s;
+    /* An answer may take long: each connection has a thread of its own, and none can be a stream.
+     */
+    bool slow;
     /* Whether a path is answered to whoever asks. NULL: none is. */
     bool (*is_open)(void *ctx, struct span path);
     /* Fills r; on several threads at once. */

@@ -109,10 +109,13 @@ int engine_server_open(struct engine_server **out, const struct engine_server_op
                                                             .port = o->port,
                                                             .token = o->api_key,
                                                             .body_max = CHAT_BODY_MAX,
+                                                            .slow = true,
                                                             .is_open = is_open,
                                                             .answer = answer,
                                                             .ctx = s},
                               e);
+    if (rc == ERR_USAGE)
+        err_wrap(e, rc, "SERVE_ADDRESS, LLM_API_KEY");
     if (rc) {
         engine_server_close(&s);
         return rc;

@@ -27,7 +27,8 @@ class Server:
         r = c.getresponse()
         text = r.read()
         c.close()
-        return r.status, json.loads(text)
+        # What the HTTP server itself refuses is plain text.
+        return r.status, json.loads(text) if r.getheader("Content-Type", "").startswith("application/json") else text
 
     def chat(self, **body):
         return self.ask("POST", "/v1/chat/completions", {"model": "m", "messages": MESSAGES, **body})
