@@ -65,24 +65,34 @@ static inline struct http_server *start(struct http_server_options o)
     return s;
 }
 
-static inline int port_of(const struct http_server *s)
+static inline int port_of_url(const char *url)
 {
-    const char *colon = strrchr(http_server_url(s), ':');
+    const char *colon = strrchr(url, ':');
     int64_t port = 0;
     assert_true(num_parse_i64(span_of(colon + 1, strlen(colon) - 2), &port));
     return (int)port;
 }
 
+static inline int port_of(const struct http_server *s)
+{
+    return port_of_url(http_server_url(s));
+}
+
 /* ---- a client ---- */
 
-static inline int dial(const struct http_server *s)
+static inline int dial_url(const char *url)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(s))};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of_url(url))};
     inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     return fd;
+}
+
+static inline int dial(const struct http_server *s)
+{
+    return dial_url(http_server_url(s));
 }
 
 static inline void say(int fd, const void *bytes, size_t n)
@@ -116,9 +126,9 @@ static inline void hear_until(int fd, struct buf *in, const char *text)
 }
 
 /* One request on a connection of its own; in: all that comes back. Returns the status, 0: none. */
-static inline int ask_raw(const struct http_server *s, const void *bytes, size_t n, struct buf *in)
+static inline int ask_raw_url(const char *url, const void *bytes, size_t n, struct buf *in)
 {
-    int fd = dial(s);
+    int fd = dial_url(url);
     int64_t status = 0;
     say(fd, bytes, n);
     shutdown(fd, SHUT_WR);
@@ -128,6 +138,11 @@ static inline int ask_raw(const struct http_server *s, const void *bytes, size_t
     if (in->n > 12 && memcmp(in->p, "HTTP/1.1 ", 9) == 0)
         assert_true(num_parse_i64(span_of(in->p + 9, 3), &status));
     return (int)status;
+}
+
+static inline int ask_raw(const struct http_server *s, const void *bytes, size_t n, struct buf *in)
+{
+    return ask_raw_url(http_server_url(s), bytes, n, in);
 }
 
 static inline int ask(const struct http_server *s, struct buf *in, const char *text)
