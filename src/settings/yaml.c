@@ -80,8 +80,10 @@ static int refuse_syntax(const struct reader *r, struct err *e)
     void *at = NULL;
     struct fy_diag_error *error = fy_diag_errors_iterate(r->diag, &at);
     struct yaml_place place = r->place;
-    if (!error)
-        return err_set(e, ERR_NOMEM, "%s: no memory to read it", r->place.file);
+    if (!error) { /* nothing is said of a %YAML of another time, nor of memory */
+        yaml_refuse(e, place, "is no YAML that can be read, or no memory is left for it");
+        return ERR_NOMEM;
+    }
     if (error->line > 0 && error->column > 0) {
         place.line = (unsigned)error->line;
         place.column = (unsigned)error->column;

@@ -434,6 +434,7 @@ static void test_refused(void **state)
         {"\ta: 1", "1:1: is no YAML: "},
         {"a: 1\n b: 2", "is no YAML: "},
         {"a: [1", "a list, expected"},
+        {"%YAML 0.2\n%T: 1", "1:1: is no YAML that can be read, or no memory is left for it"},
         {"a: {b: 1", "is no YAML: "},
         {"a: \"b", "is no YAML: "},
         {"a: 'b", "is no YAML: "},
