@@ -292,6 +292,8 @@ static void read_prose(struct span s, struct counts *all)
             end_sentence(&c, all, mark == MARK_QUESTION);
         else if (mark == MARK_CLAUSE)
             c.n = 0;
+        if (c.n > 0 && c.back[0] == WORD_SENSOR && matches(word, "no"))
+            kind = WORD_OTHER; /* "motion no": its value, as the prompt has it */
         all->words++;
         all->english |= kind == WORD_ENGLISH;
         if (kind == WORD_TURN)

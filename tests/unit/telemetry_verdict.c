@@ -37,6 +37,21 @@ static const struct {
     {"The readings aren't typical.", VERDICT_UNUSUAL},
     {"There is no light, and the humidity is unusual.", VERDICT_UNUSUAL},
     {"There is no motion and the humidity is unusual.", VERDICT_UNUSUAL},
+    {"The readings of 18.8 °C, 74.1 %, 0.0119 %, and light and motion no indicate an unusual "
+     "situation.",
+     VERDICT_UNUSUAL},
+    /* what a small model wrote */
+    {"The readings on this device are normal, but to add a bit of extra context, it's possible to "
+     "calculate the normal range for the given values. The maximum reading is 18.9 °C, the "
+     "minimum reading is 1.17 °C, and the maximum reading is",
+     VERDICT_NORMAL},
+    {"The device is detecting a mix of smoke and light, which indicates the presence of LPG and "
+     "smoke. The device may be malfunctioning or",
+     VERDICT_NONE},
+    {"The readings are not normal. The device is emitting CO, LPG, and smoke, which means it's not "
+     "a regular device. The readings are unusual, with no standard values. The device's CO, LPG, "
+     "and smoke emissions are not typical of the normal operating conditions. The device's",
+     VERDICT_UNUSUAL},
     /* comparisons and ranges */
     {"The temperature is above the normal range.", VERDICT_UNUSUAL},
     {"The humidity is higher than usual.", VERDICT_UNUSUAL},
