@@ -183,7 +183,7 @@ static const char *command(struct plan *p, const char *output)
         return "";
     if (strcmp(name, output) == 0 && strcmp(name, "docker-compose.yml") == 0)
         return plan_printf(p, "docker compose up%s", build);
-    return plan_printf(p, "docker compose -f %s up%s", output, build);
+    return plan_printf(p, "docker compose -f %s up%s", plan_shell_word(p, output), build);
 }
 
 int compose_make(struct deploy *d, struct err *e)

@@ -309,7 +309,7 @@ int kubernetes_make(struct deploy *d, struct err *e)
                        "--restart '%s': Kubernetes restarts always, expected no such option",
                        p->o->restart);
     d->folder = true;
-    d->next = plan_printf(p, "kubectl apply -f %s", d->output);
+    d->next = plan_printf(p, "kubectl apply -f %s", plan_shell_word(p, d->output));
     int rc = d->next ? put_settings(d, e) : ERR_NOMEM;
     if (!rc)
         rc = put_objects(d);

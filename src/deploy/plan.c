@@ -47,6 +47,21 @@ void plan_note(struct plan *p, const char *fmt, ...)
         p->notes[p->n_notes++] = copy;
 }
 
+const char *plan_shell_word(struct plan *p, const char *word)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
+    struct buf text;
+    if (word[0] && word[0] != '-' && word[strspn(word, safe)] == '\0')
+        return word;
+    buf_init(&text, 1 << 17);
+    buf_char(&text, '\'');
+    for (const char *c = word; *c; c++)
+        buf_printf(&text, *c == '\'' ? "'\\%c'" : "%c", *c);
+    buf_char(&text, '\'');
+    const char *kept = keep(p, &text);
+    return kept ? kept : word;
+}
+
 static int no_memory(struct err *e)
 {
     return err_set(e, ERR_NOMEM, "no memory for the devices");

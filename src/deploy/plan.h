@@ -99,6 +99,8 @@ int plan_mount(struct plan *p, const struct mount *m, struct err *e);
 void plan_note(struct plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "Cannot happen" but for memory: NULL then. */
 const char *plan_printf(struct plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* As a word that can be typed into a shell. */
+const char *plan_shell_word(struct plan *p, const char *word);
 /* Written by themselves, or of this machine alone: not for the list of what was given. */
 bool plan_is_placed(enum setting_id id);
 bool plan_is_secret(enum setting_id id);

@@ -151,7 +151,9 @@ int swarm_make(struct deploy *d, struct err *e)
     struct plan *p = &d->plan;
     struct yaml y;
     bool stdout_only = strcmp(d->output, "-") == 0;
-    d->next = stdout_only ? "" : plan_printf(p, "docker stack deploy -c %s wattle", d->output);
+    d->next = stdout_only ? ""
+                          : plan_printf(p, "docker stack deploy -c %s wattle",
+                                        plan_shell_word(p, d->output));
     struct buf *out = output_add(d, d->output, p->secret || p->own_secret);
     if (!out || !d->next)
         return err_set(e, ERR_NOMEM, "no memory for the file");

@@ -251,7 +251,7 @@ int systemd_make(struct deploy *d, struct err *e)
     struct plan *p = &d->plan;
     bool secret = p->secret;
     d->folder = true;
-    d->next = plan_printf(p, "sudo sh %s/install.sh", d->output);
+    d->next = plan_printf(p, "sudo sh %s/install.sh", plan_shell_word(p, d->output));
     put_notes(p);
     struct buf *unit = output_add(d, "wattle-device@.service", false);
     struct buf *target = output_add(d, "wattle-devices.target", false);
