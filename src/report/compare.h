@@ -16,7 +16,7 @@ void comparison_use_power(struct comparison *c, const char *board, double idle_w
 
 /* Statistics and verdict of a comparison, which it borrows until close. */
 struct compare_result;
-/* 1 model at least. Bounded time: a second for 32 models of 2,000 inferences. */
+/* 1 model at least. Bounded time: resampling takes 10 s of 32 models, less of fewer. */
 int compare_open(struct compare_result **out, const struct comparison *c, struct err *e);
 void compare_close(struct compare_result **a);
 

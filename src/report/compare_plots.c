@@ -11,6 +11,7 @@ static void card(struct buf *out, const struct compare_result *a, enum budget b)
 {
     static const char *const heads[BUDGETS] = {"Fastest", "Least energy", "Least memory",
                                                "Best answers"};
+    static const char *const tied[BUDGETS] = {"Speed", "Energy", "Memory", "Quality"};
     const struct winner *w = &a->winners[b];
     char value[NUMBER_SIZE], percent[NUMBER_SIZE];
     if (w->metric < 0 || w->best < 0)
@@ -20,7 +21,7 @@ static void card(struct buf *out, const struct compare_result *a, enum budget b)
     double mean = w->metric == a->quality_metric ? a->models[shown].quality
                                                  : a->models[shown].of[w->metric].mean;
     buf_printf(out, "<div class=\"card\"><div class=\"what\">%s</div><div class=\"num\">%s</div>",
-               w->n_tied ? kind->title : heads[b], quantity(value, mean, kind->unit));
+               w->n_tied ? tied[b] : heads[b], quantity(value, mean, kind->unit));
     buf_str(out, "<div class=\"who\">");
     put_html(out, a->models[shown].model->name);
     buf_str(out, "</div><div class=\"than\">");

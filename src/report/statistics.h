@@ -12,7 +12,7 @@ enum {
     RESAMPLES = 4000,
     TOLD_MIN =
         6, /* fewer, though all on one side, come by chance in over 5 of 100 cases: 2 / 2^5 */
-    RESAMPLED_MAX = 2000, /* more values than this: the normal approximation is as good */
+    RESAMPLED_MAX = 500, /* more values than this: the normal approximation is as good */
 };
 
 struct interval {

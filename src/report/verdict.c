@@ -52,8 +52,10 @@ static void put_difference(struct buf *b, const struct difference *d, enum unit 
     const char *of = points ? (unit == UNIT_SHARE ? "points" : unit_name(unit)) : "%";
     buf_printf(b, "%s %s %s", number_short(mean, fabs(d->mean * scale)), of,
                d->mean < 0 ? "less" : "more");
-    if (isfinite(from) && isfinite(to))
-        buf_printf(b, " (95 %%: %s to %s)", number_short(low, from), number_short(high, to));
+    number_short(low, from);
+    number_short(high, to);
+    if (low[0] && high[0] && strcmp(low, high) != 0) /* else it is as sure as its digits */
+        buf_printf(b, " (95 %%: %s to %s)", low, high);
 }
 
 /* ---- one budget ---- */

@@ -152,8 +152,8 @@ static void test_many(void **state)
     rng_seed(&rng, 3);
     for (size_t i = 0; i < 3000; i++)
         v[i] = rng_unit(&rng);
-    estimate_of(&few, v, 2000, scratch);
-    estimate_of(&many, v, 3000, scratch);
+    estimate_of(&few, v, RESAMPLED_MAX, scratch);
+    estimate_of(&many, v, RESAMPLED_MAX * 3 / 2, scratch);
     near("width", (many.mean_ci.high - many.mean_ci.low) * sqrt(1.5),
          few.mean_ci.high - few.mean_ci.low, 0.1 * (few.mean_ci.high - few.mean_ci.low));
     free(v);
