@@ -5,7 +5,7 @@
 #define WATTLE_FLEET_REMOTE_H
 
 #include "meter/meter.h"
-#include "net/http_post.h"
+#include "net/net.h"
 
 #include <wattle.h>
 

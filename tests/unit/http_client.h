@@ -36,7 +36,7 @@ static inline void answer(void *ctx, const struct http_visit *q, struct http_rep
     } else if (span_is(q->path, "/large")) {
         for (int i = 0; i < 1 << 20; i++)
             buf_str(&r->body, "sixteen bytes...");
-    } else if (span_is(q->path, "/work")) { /* as an inference would */
+    } else if (span_is(q->path, "/slow")) { /* as an inference would */
         poll(NULL, 0, 2500);
         buf_str(&r->body, "done");
     } else if (span_is(q->path, "/") || span_is(q->path, "/open")) {

@@ -218,7 +218,7 @@ static void work_may_take_its_time(void **state)
     struct http_server *s =
         start((struct http_server_options){.head_ms = 300, .send_ms = 300, .silence_s = 1});
     buf_init(&in, ANSWER_MAX);
-    assert_int_equal(ask(s, &in, "GET /work HTTP/1.1\r\n" HOST "\r\n"), 200);
+    assert_int_equal(ask(s, &in, "GET /slow HTTP/1.1\r\n" HOST "\r\n"), 200);
     assert_true(has(&in, "done"));
     buf_release(&in);
     http_server_close(&s);
