@@ -5,7 +5,7 @@
 #include "settings/config_file.h"
 
 #include "settings/nearest.h"
-#include "settings/table.h"
+#include "settings/parsed.h"
 
 #include <stdio.h>
 
@@ -204,18 +204,18 @@ static int read_alarms(const struct section *s, const struct yaml_pair *alarms, 
     return rc;
 }
 
-/* Names that the contract has and this version has no use for: as in the environment. */
+/* As in the environment: said, and no error. */
 static bool is_planned(const struct yaml_pair *p)
 {
-    static const char *const planned[] = {"LLM_QUANT", "LLM_BATCH_SIZE", "LLM_ENDPOINT"};
-    for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++) {
-        if (setting_of(p->key) == SET_N && same_name(p->key, planned[i])) {
-            log_warning("%s:%u: %s has no effect, this version cannot do that yet", p->place.file,
-                        p->place.line, p->key);
-            return true;
-        }
-    }
-    return false;
+    char name[NEAREST_MAX] = "";
+    if (strlen(p->key) < sizeof name)
+        for (size_t i = 0; p->key[i]; i++)
+            name[i] = upper(p->key[i]);
+    if (!settings_planned(name))
+        return false;
+    log_warning("%s:%u: %s has no effect, this version cannot do that yet", p->place.file,
+                p->place.line, p->key);
+    return true;
 }
 
 static int read_setting(const struct section *s, const struct yaml_pair *p, struct err *e)

@@ -12,6 +12,15 @@ const char *environment_get(char **environment, const char *name)
     return NULL;
 }
 
+bool settings_planned(const char *env)
+{
+    static const char *const planned[] = {"LLM_QUANT", "LLM_BATCH_SIZE"};
+    for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++)
+        if (strcmp(env, planned[i]) == 0)
+            return true;
+    return false;
+}
+
 /* A variable that looks like one of ours, misspelt, or one that only a later version knows, would
  * be silently without effect. Strict: the environment is everybody's, so "MQTT_HOST" is not taken
  * for MQTT_PORT. */
@@ -29,12 +38,9 @@ void warn_of_misspelt(const struct settings *s, const char *variable)
             prefix = strlen(prefixes[i]);
     if (prefix == 0)
         return;
-    static const char *const planned[] = {"LLM_QUANT", "LLM_BATCH_SIZE", "LLM_ENDPOINT"};
-    for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++) {
-        if (strcmp(name, planned[i]) == 0) {
-            log_warning("environment: %s has no effect, this version cannot do that yet", name);
-            return;
-        }
+    if (settings_planned(name)) {
+        log_warning("environment: %s has no effect, this version cannot do that yet", name);
+        return;
     }
     const char *nearest = NULL;
     size_t best = 3; /* at most two mistakes, and at most one in three letters */

@@ -56,6 +56,8 @@ void settings_look_ahead(struct settings *s, int argc, char **argv);
 int settings_parse_arguments(struct settings *s, int argc, char **argv, struct err *e);
 /* environment.c */
 const char *environment_get(char **environment, const char *name); /* NULL: not set, or empty */
+/* Names that our contract has and this version has no use for. */
+bool settings_planned(const char *env);
 void warn_of_misspelt(const struct settings *s, const char *variable);
 /* together.c */
 int settings_check_together(struct settings *s, struct err *e);
