@@ -86,6 +86,8 @@ static bool take_telemetry(struct board *b, struct board_device *d, const struct
         d->reading[i] = p.v[i] = number_of(data, board_readings[i]);
     int64_t seq = json_int(json_get(doc, "seq"));
     d->seq = seq > 0 ? (uint64_t)seq : 0;
+    if (d->seq == 1) /* it starts anew, and would say an alarm again */
+        d->alarm = false;
     d->ts = number_of(doc, "ts");
     d->has_reading = true;
     d->telemetry++;
@@ -229,7 +231,6 @@ static bool take_anomaly(struct board *b, struct board_device *d, const struct j
     struct json_writer w;
     struct buf note;
     if (!span_is(json_string(json_get(doc, "verdict")), "anomaly")) {
-        b->n_alarms -= d->alarm;
         d->alarm = false;
         return json_type_of(json_get(doc, "verdict")) == JSON_STRING;
     }
@@ -245,9 +246,7 @@ static bool take_anomaly(struct board *b, struct board_device *d, const struct j
     write_member(&w, doc, "fields", JSON_ARRAY);
     write_member(&w, doc, "reason", JSON_STRING);
     json_write_object_end(&w);
-    b->n_alarms += !d->alarm;
     d->alarm = true;
-    d->alarm_us = utc_us;
     d->anomalies++;
     b->n_anomalies++;
     board_note(b, board_notes(&b->anomalies, BOARD_ANOMALIES), &note);

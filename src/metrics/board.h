@@ -23,7 +23,6 @@ enum {
     BOARD_ANOMALIES = 200,
     BOARD_RECENT = 1024, /* values that percentiles are taken from */
     BOARD_BUCKETS = 12,
-    BOARD_ALARM_S = 60, /* how long an anomaly keeps its device in alarm */
     READINGS = 7,
     MEASURES = 6,
     POINT_VALUES = 7,
@@ -53,7 +52,7 @@ struct notes {
 struct board_device {
     char id[BOARD_ID_MAX + 1], name[BOARD_ID_MAX + 1], model[BOARD_NAME_MAX];
     char status; /* 'u'nknown, o'n'line, o'f'fline */
-    uint64_t seen_us, alarm_us;
+    uint64_t seen_us;
     bool has_reading, alarm, dirty;
     double ts, reading[READINGS];
     uint64_t seq;
@@ -82,7 +81,7 @@ struct board {
     char *prefix, *source, *machine;
     uint64_t started_us, hash_seed;
     struct board_device **devices;
-    size_t n_devices, devices_capacity, n_alarms;
+    size_t n_devices, devices_capacity;
     uint32_t *slots; /* index + 1 by hash, at most half full */
     size_t n_slots;
     uint32_t *dirty; /* devices whose dirty is set */

@@ -180,25 +180,10 @@ void board_write_state(struct board *b, struct buf *out)
     pthread_mutex_unlock(&b->lock);
 }
 
-/* An alarm ends by itself. */
-static void end_alarms(struct board *b)
-{
-    uint64_t now = clock_utc_us();
-    for (size_t i = 0; b->n_alarms && i < b->n_devices; i++) {
-        struct board_device *d = b->devices[i];
-        if (!d->alarm || now < d->alarm_us + (uint64_t)BOARD_ALARM_S * 1000000)
-            continue;
-        d->alarm = false;
-        b->n_alarms--;
-        board_mark(b, d);
-    }
-}
-
 bool board_write_changes(struct board *b, struct buf *out)
 {
     struct json_writer w;
     pthread_mutex_lock(&b->lock);
-    end_alarms(b);
     bool any = b->changed || b->n_dirty;
     if (any) {
         json_write_init(&w, out, 0);

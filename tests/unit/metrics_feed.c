@@ -183,10 +183,21 @@ static void messages_make_devices(void **state)
     assert_true(at(doc, "counters", "telemetry") == 2 && at(doc, "counters", "bad") == 0);
     assert_int_equal(json_size(json_get(doc, "anomalies")), 1);
     json_close(&doc);
-    apply(b, "site/a/anomaly/d", "{\"verdict\":\"normal\"}");
-    doc = state_of(b);
-    assert_false(json_bool(json_get(json_at(json_get(doc, "devices"), 0), "alarm")));
-    json_close(&doc);
+    static const char *const ends[][2] = {
+        {"site/a/anomaly/d", "{\"verdict\":\"normal\"}"},
+        {"site/a/telemetry/d", READING(20, 1)}, /* a new start */
+    };
+    for (size_t i = 0; i < 2; i++) {
+        apply(b, "site/a/anomaly/d", "{\"verdict\":\"anomaly\",\"reason\":\"r\"}");
+        apply(b, "site/a/telemetry/d", READING(20, 9));
+        doc = state_of(b);
+        assert_true(json_bool(json_get(json_at(json_get(doc, "devices"), 0), "alarm")));
+        json_close(&doc);
+        apply(b, ends[i][0], ends[i][1]);
+        doc = state_of(b);
+        assert_false(json_bool(json_get(json_at(json_get(doc, "devices"), 0), "alarm")));
+        json_close(&doc);
+    }
     board_close(&b);
 }
 
