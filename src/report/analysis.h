@@ -32,6 +32,8 @@ struct metric_kind {
 };
 extern const struct metric_kind metric_kinds[METRIC_KINDS];
 
+enum { SAMPLES_FEW = 10 }; /* fewer inferences of a model are too few to judge by */
+
 struct analysed {
     const struct compared *model;
     struct estimate of[METRIC_KINDS];

@@ -223,6 +223,13 @@ static bool say_lead(struct compare_result *a)
         lead_of_one(a, &b);
     else
         lead_of_many(a, &b);
+    size_t fewest = SAMPLES_FEW;
+    for (size_t i = 0; i < a->c->n; i++)
+        if (a->models[i].answered > 0 && a->models[i].answered < fewest)
+            fewest = a->models[i].answered;
+    if (fewest < SAMPLES_FEW)
+        buf_printf(&b, " (so far: of %zu %s only)", fewest,
+                   fewest == 1 ? "inference" : "inferences");
     a->lead = buf_steal(&b);
     buf_release(&b);
     return a->lead != NULL;

@@ -13,7 +13,7 @@ static const double THROTTLED_SHARE = 0.01; /* of the time of all inferences */
 static const double WORKLOAD_SHARE = 0.1;   /* difference of prompts' mean lengths */
 static const double ANSWER_RATIO = 1.5;     /* of answers' mean lengths */
 static const double WATTS_SHARE = 0.03; /* difference of the watts that estimates were made of */
-enum { FEW = 10, RATHER_FEW = 30 };
+enum { RATHER_FEW = 30 };
 
 static bool warn_of_samples(struct compare_result *a, const struct analysed *m)
 {
@@ -24,7 +24,7 @@ static bool warn_of_samples(struct compare_result *a, const struct analysed *m)
     if (m->failed > 0)
         done = line_add(&a->warnings, "%s: %zu of %zu inferences failed; they count nowhere else",
                         name, m->failed, m->model->n);
-    if (done && m->answered > 0 && m->answered < FEW)
+    if (done && m->answered > 0 && m->answered < SAMPLES_FEW)
         done = line_add(&a->warnings,
                         "%s: %zu inferences are too few to judge by: intervals of so few can't be "
                         "trusted",

@@ -185,11 +185,11 @@ static void messages_make_devices(void **state)
     json_close(&doc);
     static const char *const ends[][2] = {
         {"site/a/anomaly/d", "{\"verdict\":\"normal\"}"},
-        {"site/a/telemetry/d", READING(20, 1)}, /* a new start */
+        {"site/a/telemetry/d", READING(1, 20)}, /* a new start */
     };
     for (size_t i = 0; i < 2; i++) {
         apply(b, "site/a/anomaly/d", "{\"verdict\":\"anomaly\",\"reason\":\"r\"}");
-        apply(b, "site/a/telemetry/d", READING(20, 9));
+        apply(b, "site/a/telemetry/d", READING(9, 20));
         doc = state_of(b);
         assert_true(json_bool(json_get(json_at(json_get(doc, "devices"), 0), "alarm")));
         json_close(&doc);
