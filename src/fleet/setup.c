@@ -16,7 +16,8 @@ enum {
     QUEUE_BYTES_ALL = 1 << 30, /* the same of bytes */
     QUEUE_BYTES_MIN = 1 << 20,
     QUEUE_BYTES_MAX = 64 << 20,
-    FILES_EACH = 5,   /* a connection's socket, libmosquitto's pair, a lookup, the queue's file */
+    FILES_EACH = 4,   /* a connection's socket, libmosquitto's pair, the queue's file; a name is
+                         looked up once for all */
     FILES_OTHER = 32, /* 17 with a store and a private broker; the meter's and a saved file's */
     PATH_SIZE = 4096,
     OFFSET_STEP = 997, /* rows between the beginnings of two devices that replay the same rows */
