@@ -136,8 +136,8 @@ int store_open(struct store **out, const char *path, struct err *e);
  * "iot"; the file keeps that. */
 int store_use_prefix(struct store *s, const char *prefix, struct err *e);
 /* Copies it and returns at once; a thread of the store's own writes. What that could not do comes
- * back from the next call. ERR_LIMIT: 100,000 messages or 64 MiB wait for the disk already, and this
- * one is not kept. */
+ * back from the next call. ERR_LIMIT: 100,000 messages or 64 MiB wait for the disk already, and
+ * this one is not kept. */
 int store_add(struct store *s, uint64_t utc_us, const char *topic, struct span payload,
               struct err *e);
 /* Waits until what has been added is on disk. Without it that happens within a second (adds are
