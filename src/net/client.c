@@ -122,10 +122,17 @@ int client_make(const struct mqtt_options *o, enum mqtt_version version, const s
 }
 
 /* libmosquitto connects without blocking but resolves with getaddrinfo: a numeric address costs it
- * nothing. */
+ * nothing. Where the broker is quick it makes the whole TLS handshake in here, and would write
+ * CONNECT behind it without a look at what the broker said of our certificate: a client "with a
+ * thread" leaves its packets to the loop, ours. */
 int client_connect(struct mosquitto *c, const struct mqtt_options *o, const char *address)
 {
-    return mosquitto_connect_async(c, address, o->port, o->keepalive_s);
+    mosquitto_threaded_set(c, true);
+    int rc = mosquitto_connect_async(c, address, o->port, o->keepalive_s);
+    int error_number = errno;
+    mosquitto_threaded_set(c, false);
+    errno = error_number;
+    return rc;
 }
 
 void client_limits(struct client_limits *out, const mosquitto_property *p)
@@ -147,7 +154,7 @@ int client_socket_error(struct mosquitto *c)
     return getsockopt(mosquitto_socket(c), SOL_SOCKET, SO_ERROR, &error, &size) ? errno : error;
 }
 
-int client_transfer(struct mosquitto *c, bool readable, bool writable, bool handshake)
+int client_transfer(struct mosquitto *c, bool readable, bool writable, bool handshake, bool hold)
 {
     int rc = MOSQ_ERR_SUCCESS;
     /* libmosquitto looks at errno even after a call that did not fail: hence the zeros. Its write
@@ -161,7 +168,7 @@ int client_transfer(struct mosquitto *c, bool readable, bool writable, bool hand
         errno = 0;
         rc = mosquitto_loop_read(c, 1);
     }
-    if (!rc && (handshake || writable)) {
+    if (!rc && !hold && (handshake || writable)) {
         errno = 0;
         rc = mosquitto_loop_write(c, 1);
     }

@@ -35,8 +35,8 @@ int client_make(const struct mqtt_options *o, enum mqtt_version version, const s
 /* Begins; address is one of those that o->host was resolved to. */
 int client_connect(struct mosquitto *c, const struct mqtt_options *o, const char *address);
 int client_socket_error(struct mosquitto *c); /* errno of connect(2); 0: it is through */
-/* handshake: TLS, and CONNACK has not come. */
-int client_transfer(struct mosquitto *c, bool readable, bool writable, bool handshake);
+/* handshake: TLS, and CONNACK has not come; hold: nor is CONNECT to be written yet. */
+int client_transfer(struct mosquitto *c, bool readable, bool writable, bool handshake, bool hold);
 const char *client_reason(int rc, int error_number);
 
 /* What a broker allows, from CONNACK's properties. */

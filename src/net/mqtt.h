@@ -41,6 +41,7 @@ struct mqtt_link {
     bool answered;   /* CONNACK came, whatever it says, or an answer that we cannot read */
     bool announced;  /* CONNACK came and what follows it was begun */
     bool productive; /* a message was acknowledged */
+    bool hold;       /* CONNECT waits: see note_failure */
     struct client_limits limits;
 };
 

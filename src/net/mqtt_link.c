@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TLS_AGAIN_MAX = 3 };
+enum {
+    TLS_AGAIN_MAX = 3,
+    HOLD_MS = 125, /* twice that for the first attempt that is made again */
+};
 
 static void free_link(uv_handle_t *h)
 {
@@ -176,7 +179,8 @@ static void note_failure(struct mqtt *m, const struct mqtt_link *k, const char *
         return;
     }
     /* Who is reset in the middle of a handshake may not get to read the alert that tells why: RFC
-     * 8446, 6.2, lets the broker hang up behind it. Another attempt nearly always reads it. */
+     * 8446, 6.2, lets the broker hang up behind it, and what we have sent meanwhile makes that a
+     * reset. Another attempt holds CONNECT back for a moment, so that the alert can be read. */
     if (k->tls && !k->answered && !m->version_proved && m->tls_again < TLS_AGAIN_MAX) {
         m->tls_again++;
         m->again_at_once = true;
@@ -209,20 +213,23 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct mqtt *m = k->m;
     if (!m)
         return;
+    int error = 0;
     m->depth++;
     if (!k->reachable) {
-        int error = client_socket_error(k->client);
-        if (error)
+        error = client_socket_error(k->client);
+        /* Who is reset was connected: a handshake may be over before we come here first. */
+        k->reachable = !error || error == ECONNRESET || error == EPIPE;
+        if (!k->reachable)
             mqtt_lose(m, strerror(error), false);
-        k->reachable = !error;
     }
     if (k->tls)
         tls_clear(k->tls);
-    if (status < 0 && !m->lost[0]) {
+    if ((status < 0 || error) && !m->lost[0]) {
         /* libuv says EBADF for whatever error the socket has */
-        int error = client_socket_error(k->client);
+        if (!error)
+            error = client_socket_error(k->client);
         /* The broker's last words may lie before the error: they say more. */
-        client_transfer(k->client, true, false, handshakes(m));
+        client_transfer(k->client, true, false, handshakes(m), k->hold);
         if (!m->lost[0])
             note_failure(m, k,
                          error                ? strerror(error)
@@ -231,7 +238,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (!m->lost[0])
         mqtt_link_check(m, client_transfer(k->client, events & (UV_READABLE | UV_DISCONNECT),
-                                           events & UV_WRITABLE, handshakes(m)));
+                                           events & UV_WRITABLE, handshakes(m), k->hold));
     m->depth--;
     mqtt_settle(m);
 }
@@ -246,9 +253,22 @@ void mqtt_link_watch(struct mqtt *m)
     uv_poll_start(&k->poll, events, on_poll);
 }
 
+static void on_tick(uv_timer_t *t)
+{
+    struct mqtt *m = (struct mqtt *)t->data;
+    mqtt_link_tick(m);
+    mqtt_settle(m);
+}
+
 void mqtt_link_tick(struct mqtt *m)
 {
-    if (m->state == MQTT_CONNECTING) {
+    if (m->state == MQTT_CONNECTING && m->link->hold) {
+        m->link->hold = false;
+        uv_timer_start(&m->timer, on_tick, MQTT_CONNECT_MS, MQTT_TICK_MS);
+        m->depth++;
+        mqtt_link_check(m, client_transfer(m->link->client, false, true, handshakes(m), false));
+        m->depth--;
+    } else if (m->state == MQTT_CONNECTING) {
         doubt_version(m, m->link);
         mqtt_lose(m, "no answer in 10 seconds", false);
     } else if (m->link) {
@@ -270,13 +290,6 @@ int mqtt_link_probe(struct mqtt *m, struct err *e)
     if (!rc)
         mosquitto_destroy(probe);
     return rc;
-}
-
-static void on_tick(uv_timer_t *t)
-{
-    struct mqtt *m = (struct mqtt *)t->data;
-    mqtt_link_tick(m);
-    mqtt_settle(m);
 }
 
 void mqtt_link_connect(struct mqtt *m)
@@ -316,7 +329,9 @@ void mqtt_link_connect(struct mqtt *m)
     k->poll.data = k;
     m->link = k;
     uv_update_time(m->timer.loop);
-    uv_timer_start(&m->timer, on_tick, MQTT_CONNECT_MS, MQTT_TICK_MS);
+    k->hold = k->tls && m->tls_again;
+    uv_timer_start(&m->timer, on_tick, k->hold ? HOLD_MS << m->tls_again : MQTT_CONNECT_MS,
+                   MQTT_TICK_MS);
 }
 
 void mqtt_link_attempt(struct mqtt *m)
