@@ -8,14 +8,13 @@
 #include "cli/consume_files.h"
 #include "cli/consume_filter.h"
 #include "cli/groups.h"
+#include "cli/listener.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
-#include "net/net.h"
 #include "telemetry/telemetry.h"
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,27 +22,21 @@ enum {
     PAYLOAD_MAX = 16 << 20,
     LINE_MAX_BYTES = 5 * PAYLOAD_MAX + (1 << 20), /* \xNN for each byte */
     FLUSH_MS = 1000,
-    FINISH_MS = 1000,
 };
 
 struct consumer {
     const struct settings *settings;
     const char *prefix; /* of our topics */
-    struct loop *loop;
-    struct mqtt *mqtt;
-    struct timer *duration, *flush;
+    struct listener listener;
+    struct timer *flush;
     struct store *store;
     struct line_file *jsonl;
     struct csv_folder *csv;
     struct consume_filter filter;
-    struct buf line, password;
+    struct buf line;
     bool json;
     uint64_t limit; /* 0: none */
     uint64_t messages, bad;
-    bool away, reached, said_older, interrupted, stopping;
-    char why_away[256]; /* of the last attempt */
-    int failure;        /* what ends it early */
-    struct err e;
 };
 
 /* ---- one message ---- */
@@ -142,43 +135,6 @@ static void write_json(struct buf *out, const char *topic, struct span payload, 
     json_write_object_end(&w);
 }
 
-/* ---- the end ---- */
-
-static void on_finished(void *ctx)
-{
-    loop_stop(((struct consumer *)ctx)->loop);
-}
-
-static void stop(struct consumer *c)
-{
-    if (c->stopping)
-        return;
-    c->stopping = true;
-    mqtt_finish(c->mqtt, FINISH_MS, on_finished, c);
-}
-
-static void on_signal(void *ctx, int number)
-{
-    struct consumer *c = (struct consumer *)ctx;
-    if (c->stopping) {
-        loop_stop(c->loop);
-        return;
-    }
-    c->interrupted = number == SIGINT;
-    stop(c);
-}
-
-static void on_duration(void *ctx)
-{
-    stop((struct consumer *)ctx);
-}
-
-static void fail(struct consumer *c, int rc)
-{
-    c->failure = rc;
-    stop(c);
-}
-
 /* ---- events ---- */
 
 static void print_message(struct consumer *c, const char *topic, struct span payload,
@@ -192,7 +148,8 @@ static void print_message(struct consumer *c, const char *topic, struct span pay
     if (c->line.failed)
         log_warning("a message of %zu bytes on '%s' is too long to be printed", payload.n, topic);
     else if (printf("%s\n", buf_cstr(&c->line)) < 0 || fflush(stdout) != 0)
-        fail(c, err_errno(&c->e, errno, "cannot write to the standard output"));
+        listener_fail(&c->listener,
+                      err_errno(&c->listener.e, errno, "cannot write to the standard output"));
 }
 
 static void keep_message(struct consumer *c, uint64_t now, const char *topic, struct span payload,
@@ -200,13 +157,13 @@ static void keep_message(struct consumer *c, uint64_t now, const char *topic, st
 {
     struct span kind = parts ? parts->kind : span_str("");
     struct span suffix = parts ? parts->suffix : span_str("");
-    int rc = c->store ? store_add(c->store, now, topic, payload, &c->e) : 0;
+    int rc = c->store ? store_add(c->store, now, topic, payload, &c->listener.e) : 0;
     if (!rc && c->jsonl && !json->failed)
-        rc = line_file_write(c->jsonl, json, &c->e);
+        rc = line_file_write(c->jsonl, json, &c->listener.e);
     if (!rc && c->csv)
-        rc = csv_folder_add(c->csv, now, topic, kind, suffix, payload, &c->e);
+        rc = csv_folder_add(c->csv, now, topic, kind, suffix, payload, &c->listener.e);
     if (rc)
-        fail(c, ERR_IO);
+        listener_fail(&c->listener, ERR_IO);
 }
 
 static void on_message(void *ctx, const char *topic, struct span payload, bool retained)
@@ -217,7 +174,7 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     struct buf json;
     uint64_t now = clock_utc_us();
     const struct topic_parts *parts = topic_split(&split, topic, c->prefix) ? &split : NULL;
-    if (c->stopping || !consume_filter_takes(&c->filter, parts, payload, now))
+    if (!consume_filter_takes(&c->filter, parts, payload, now))
         return;
     bool bad = check(parts, payload, &why) != 0;
     c->messages++;
@@ -229,77 +186,19 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     keep_message(c, now, topic, payload, parts, &json);
     buf_release(&json);
     if (c->limit && c->messages == c->limit)
-        stop(c);
-}
-
-static void on_connect(void *ctx)
-{
-    struct consumer *c = (struct consumer *)ctx;
-    c->away = false;
-    c->reached = true;
-    log_info("connected to %s:%d", settings_text(c->settings, SET_MQTT_BROKER),
-             (int)settings_int(c->settings, SET_MQTT_PORT));
-    if (mqtt_fell_back(c->mqtt) && !c->said_older)
-        log_info("the broker does not speak MQTT 5: 3.1.1 is spoken");
-    c->said_older = mqtt_fell_back(c->mqtt);
-}
-
-/* What a broker that never took us says, and will say again, ends it: somebody is waiting. */
-static void on_disconnect(void *ctx, const char *reason, bool lasting)
-{
-    struct consumer *c = (struct consumer *)ctx;
-    const char *host = settings_text(c->settings, SET_MQTT_BROKER);
-    int port = (int)settings_int(c->settings, SET_MQTT_PORT);
-    if (lasting && !c->reached) {
-        fail(c, err_set(&c->e, ERR_IO, "broker %s:%d: %s", host, port, reason));
-        return;
-    }
-    bool news = !c->away || strcmp(c->why_away, reason) != 0;
-    log_line(news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "broker %s:%d: %s; trying again", host,
-             port, reason);
-    c->away = true;
-    snprintf(c->why_away, sizeof c->why_away, "%s", reason);
-}
-
-static void on_refused(void *ctx, const char *filter, const char *reason)
-{
-    struct consumer *c = (struct consumer *)ctx;
-    fail(c, err_set(&c->e, ERR_IO, "broker %s:%d refuses the subscription to '%s': %s",
-                    settings_text(c->settings, SET_MQTT_BROKER),
-                    (int)settings_int(c->settings, SET_MQTT_PORT), filter, reason));
+        listener_stop(&c->listener);
 }
 
 static void on_flush(void *ctx)
 {
     struct consumer *c = (struct consumer *)ctx;
-    if ((c->jsonl && line_file_flush(c->jsonl, &c->e)) ||
-        (c->csv && csv_folder_flush(c->csv, &c->e)))
-        fail(c, ERR_IO);
+    if ((c->jsonl && line_file_flush(c->jsonl, &c->listener.e)) ||
+        (c->csv && csv_folder_flush(c->csv, &c->listener.e)))
+        listener_fail(&c->listener, ERR_IO);
     timer_start(c->flush, FLUSH_MS);
 }
 
 /* ---- the command ---- */
-
-static int connect_client(struct consumer *c, struct err *e)
-{
-    const struct settings *s = c->settings;
-    const char *filter = settings_option_text(s, "topic");
-    char id[64], all[TOPIC_SIZE];
-    snprintf(id, sizeof id, "wattle-consume-%016llx", (unsigned long long)rng_entropy());
-    struct mqtt_options o = {
-        .client_id = id,
-        .queue_max = 1,
-        .on_connect = on_connect,
-        .on_disconnect = on_disconnect,
-        .on_message = on_message,
-        .on_refused = on_refused,
-        .ctx = c,
-    };
-    fleet_broker_options(&o, s, &c->password);
-    int rc = mqtt_open(&c->mqtt, c->loop, &o, e);
-    topic_write(all, c->prefix, "#", "", "");
-    return rc ? rc : mqtt_subscribe(c->mqtt, filter ? filter : all, e);
-}
 
 static int read_filter(struct consumer *c, struct err *e)
 {
@@ -328,34 +227,38 @@ static int open_files(struct consumer *c, struct err *e)
 
 static int prepare(struct consumer *c, struct err *e)
 {
-    c->prefix = settings_text(c->settings, SET_MQTT_TOPIC_PREFIX);
-    int rc = topic_prefix_check(c->prefix, e);
+    const struct settings *s = c->settings;
+    struct listener_options l = {
+        .settings = s,
+        .name = "consume",
+        .filter = settings_option_text(s, "topic"),
+        .duration_s =
+            settings_option_given(s, "duration") ? settings_option_float(s, "duration") : 0,
+        .on_message = on_message,
+        .ctx = c,
+    };
+    c->prefix = settings_text(s, SET_MQTT_TOPIC_PREFIX);
+    int rc = read_filter(c, e);
     if (!rc)
-        rc = settings_mqtt_password(c->settings, &c->password, e);
-    if (!rc)
-        rc = read_filter(c, e);
+        rc = listener_open(&c->listener, &l, e);
     if (!rc)
         rc = open_files(c, e);
-    if (!rc)
-        rc = loop_open(&c->loop, e);
-    if (!rc)
-        rc = connect_client(c, e);
-    if (!rc)
-        rc = timer_open(&c->duration, c->loop, on_duration, c, e);
-    if (!rc)
-        rc = timer_open(&c->flush, c->loop, on_flush, c, e);
-    if (!rc)
-        rc = loop_signals(c->loop, on_signal, c, e);
-    return rc;
+    return rc ? rc : timer_open(&c->flush, c->listener.loop, on_flush, c, e);
 }
 
 /* "0 messages" of a broker that nobody talked to is no answer. */
-static int never_reached(const struct consumer *c, struct err *e)
+static int never_reached(const struct listener *l, struct err *e)
 {
-    return err_set(e, ERR_IO, "broker %s:%d was never reached: %s",
-                   settings_text(c->settings, SET_MQTT_BROKER),
-                   (int)settings_int(c->settings, SET_MQTT_PORT),
-                   c->why_away[0] ? c->why_away : "no answer in time");
+    return err_set(e, ERR_IO, "broker %s was never reached: %s", l->broker,
+                   l->why_away[0] ? l->why_away : "no answer in time");
+}
+
+static int flush_files(struct consumer *c, struct err *e)
+{
+    int rc = c->store ? store_flush(c->store, e) : 0;
+    if (!rc && c->jsonl)
+        rc = line_file_flush(c->jsonl, e);
+    return rc || !c->csv ? rc : csv_folder_flush(c->csv, e);
 }
 
 static int run(const struct settings *s, struct err *e)
@@ -366,37 +269,25 @@ static int run(const struct settings *s, struct err *e)
         .limit = settings_option_given(s, "count") ? (uint64_t)settings_option_int(s, "count") : 0,
     };
     buf_init(&c.line, LINE_MAX_BYTES);
-    buf_init(&c.password, SETTINGS_PASSWORD_MAX);
     int rc = prepare(&c, e);
     if (!rc) {
-        if (settings_option_given(s, "duration"))
-            timer_start(c.duration, (uint64_t)(settings_option_float(s, "duration") * 1e3));
         timer_start(c.flush, FLUSH_MS);
-        loop_run(c.loop);
-        fprintf(stderr, "%llu messages, %llu bad\n", (unsigned long long)c.messages,
-                (unsigned long long)c.bad);
-        rc = c.failure;
-        if (rc)
-            *e = c.e;
-        else if (!c.reached && !c.interrupted)
-            rc = never_reached(&c, e);
-        if (!rc && c.store)
-            rc = store_flush(c.store, e);
-        if (!rc && c.jsonl)
-            rc = line_file_flush(c.jsonl, e);
-        if (!rc && c.csv)
-            rc = csv_folder_flush(c.csv, e);
+        rc = listener_run(&c.listener, e);
+        if (!rc || c.listener.failure)
+            fprintf(stderr, "%llu messages, %llu bad\n", (unsigned long long)c.messages,
+                    (unsigned long long)c.bad);
+        if (!rc && !c.listener.connections && !c.listener.interrupted)
+            rc = never_reached(&c.listener, e);
+        if (!rc)
+            rc = flush_files(&c, e);
     }
-    mqtt_close(&c.mqtt);
-    timer_close(&c.duration);
     timer_close(&c.flush);
-    loop_close(&c.loop);
+    listener_close(&c.listener);
     store_close(&c.store);
     line_file_close(&c.jsonl);
     csv_folder_close(&c.csv);
     buf_release(&c.line);
-    buf_release(&c.password);
-    return rc ? exit_code_of(rc) : c.interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
+    return rc ? exit_code_of(rc) : c.listener.interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
 static const struct option options[] = {

@@ -3,83 +3,22 @@
 #include "cli/cli.h"
 
 #include "cli/groups.h"
-#include "fleet/fleet.h"
+#include "cli/listener.h"
 #include "metrics/metrics.h"
-#include "net/net.h"
 #include "serve/serve.h"
 
-#include <signal.h>
 #include <stdio.h>
 
-enum { FINISH_MS = 1000 };
-
 struct watcher {
-    const struct settings *settings;
-    struct loop *loop;
-    struct mqtt *mqtt;
-    struct timer *duration;
+    struct listener listener;
     struct feed *feed;
     struct dashboard *dashboard;
-    struct buf password;
-    char broker[320];
-    uint64_t connections;
-    bool away, interrupted, stopping;
-    int failure; /* what ends it early */
-    struct err e;
 };
 
-static void on_finished(void *ctx)
+static void on_link(void *ctx, bool connected, uint64_t reconnects)
 {
-    loop_stop(((struct watcher *)ctx)->loop);
-}
-
-static void stop(struct watcher *w)
-{
-    if (w->stopping)
-        return;
-    w->stopping = true;
-    mqtt_finish(w->mqtt, FINISH_MS, on_finished, w);
-}
-
-static void on_signal(void *ctx, int number)
-{
-    struct watcher *w = (struct watcher *)ctx;
-    if (w->stopping) {
-        loop_stop(w->loop);
-        return;
-    }
-    w->interrupted = number == SIGINT;
-    stop(w);
-}
-
-static void on_duration(void *ctx)
-{
-    stop((struct watcher *)ctx);
-}
-
-static void tell_broker(struct watcher *w, bool connected)
-{
-    feed_broker(w->feed, w->broker, connected, w->connections > 1 ? w->connections - 1 : 0);
-}
-
-static void on_connect(void *ctx)
-{
-    struct watcher *w = (struct watcher *)ctx;
-    w->away = false;
-    w->connections++;
-    tell_broker(w, true);
-    log_info("connected to %s", w->broker);
-}
-
-static void on_disconnect(void *ctx, const char *reason, bool lasting)
-{
-    struct watcher *w = (struct watcher *)ctx;
-    (void)lasting; /* a page may wait for a broker that is being mended */
-    log_line(w->away ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "broker %s: %s; trying again",
-             w->broker, reason);
-    w->away = true;
-    if (!w->stopping)
-        tell_broker(w, false);
+    const struct watcher *w = (const struct watcher *)ctx;
+    feed_broker(w->feed, w->listener.broker, connected, reconnects);
 }
 
 static void on_message(void *ctx, const char *topic, struct span payload, bool retained)
@@ -88,82 +27,40 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     feed_message(((struct watcher *)ctx)->feed, topic, payload);
 }
 
-static void on_refused(void *ctx, const char *filter, const char *reason)
+static int prepare(struct watcher *w, const struct settings *s, struct err *e)
 {
-    struct watcher *w = (struct watcher *)ctx;
-    w->failure = err_set(&w->e, ERR_IO, "broker %s refuses the subscription to '%s': %s", w->broker,
-                         filter, reason);
-    stop(w);
-}
-
-static int connect_client(struct watcher *w, struct err *e)
-{
-    const struct settings *s = w->settings;
-    char id[64], all[TOPIC_SIZE];
-    snprintf(id, sizeof id, "wattle-dashboard-%016llx", (unsigned long long)rng_entropy());
-    struct mqtt_options o = {
-        .client_id = id,
-        .queue_max = 1,
-        .on_connect = on_connect,
-        .on_disconnect = on_disconnect,
-        .on_message = on_message,
-        .on_refused = on_refused,
-        .ctx = w,
-    };
-    fleet_broker_options(&o, s, &w->password);
-    snprintf(w->broker, sizeof w->broker, "%s:%d", o.host, o.port);
-    tell_broker(w, false);
-    topic_write(all, settings_text(s, SET_MQTT_TOPIC_PREFIX), "#", "", "");
-    int rc = mqtt_open(&w->mqtt, w->loop, &o, e);
-    return rc ? rc : mqtt_subscribe(w->mqtt, all, e);
-}
-
-static int prepare(struct watcher *w, struct err *e)
-{
-    const struct settings *s = w->settings;
     struct dashboard_options o = {
         .settings = s, .source = "broker", .store = settings_option_text(s, "store")};
-    int rc = topic_prefix_check(settings_text(s, SET_MQTT_TOPIC_PREFIX), e);
-    if (!rc)
-        rc = settings_mqtt_password(s, &w->password, e);
+    struct listener_options l = {
+        .settings = s,
+        .name = "dashboard",
+        .duration_s =
+            settings_option_given(s, "duration") ? settings_option_float(s, "duration") : 0,
+        .patient = true, /* a page may wait for a broker that is being mended */
+        .on_message = on_message,
+        .on_link = on_link,
+        .ctx = w,
+    };
+    int rc = listener_open(&w->listener, &l, e); /* its signals are for the page's threads too */
     if (!rc)
         rc = feed_open(&w->feed, FEED_BYTES_MAX, e);
     o.feed = w->feed;
-    if (!rc)
-        rc = loop_open(&w->loop, e);
-    if (!rc)
-        rc = loop_signals(w->loop, on_signal, w, e);
-    if (!rc)
-        rc = dashboard_open(&w->dashboard, &o, e);
-    if (!rc)
-        rc = timer_open(&w->duration, w->loop, on_duration, w, e);
-    if (!rc)
-        rc = connect_client(w, e);
-    return rc;
+    return rc ? rc : dashboard_open(&w->dashboard, &o, e);
 }
 
 static int run(const struct settings *s, struct err *e)
 {
-    struct watcher w = {.settings = s};
-    buf_init(&w.password, SETTINGS_PASSWORD_MAX);
-    int rc = prepare(&w, e);
+    struct watcher w = {.feed = NULL};
+    int rc = prepare(&w, s, e);
     if (!rc) {
-        if (settings_option_given(s, "duration"))
-            timer_start(w.duration, (uint64_t)(settings_option_float(s, "duration") * 1e3));
         printf("Dashboard: %s\n", dashboard_url(w.dashboard));
         fflush(stdout);
-        loop_run(w.loop);
-        rc = w.failure;
-        if (rc)
-            *e = w.e;
+        rc = listener_run(&w.listener, e);
     }
     dashboard_close(&w.dashboard);
-    mqtt_close(&w.mqtt);
-    timer_close(&w.duration);
-    loop_close(&w.loop);
+    listener_close(&w.listener);
     feed_close(&w.feed);
-    buf_release(&w.password);
-    return rc ? exit_code_of(rc) : w.interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
+    return rc ? exit_code_of(rc) : w.listener.interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
 static const struct option options[] = {
