@@ -5,6 +5,7 @@
 #include "cli/consume_files.h"
 
 #include "codec/codec.h"
+#include "metrics/metrics.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,6 @@ enum {
     PAYLOAD_MAX = 16 << 20,
     ROW_MAX = 2 * PAYLOAD_MAX + (1 << 20),
     HEADER_MAX = 4096,
-    COLUMNS_MAX = 44,
 };
 
 /* ---- lines ---- */
@@ -87,58 +87,24 @@ void line_file_close(struct line_file **fp)
 
 struct table {
     const char *kind, *suffix, *file;
-    const char *paths[COLUMNS_MAX]; /* columns are named as their last part */
+    const char *const *paths; /* columns are named as their last part; ended by NULL */
 };
 
+static const char *const telemetry_paths[] = {
+    "device_id",   "ts",         "seq",       "data.co", "data.humidity", "data.light", "data.lpg",
+    "data.motion", "data.smoke", "data.temp", NULL};
+static const char *const analysis_paths[] = {"device_id", "timestamp", "analysis", "telemetry.seq",
+                                             NULL};
+static const char *const anomaly_paths[] = {
+    "device_id", "timestamp", "verdict", "severity", "reason", "source", "ts", "seq", NULL};
+static const char *const other_paths[] = {"payload", NULL};
+
 static const struct table tables[] = {
-    {"telemetry",
-     "",
-     "telemetry.csv",
-     {"device_id", "ts", "seq", "data.co", "data.humidity", "data.light", "data.lpg", "data.motion",
-      "data.smoke", "data.temp"}},
-    {"analysis", "", "analysis.csv", {"device_id", "timestamp", "analysis", "telemetry.seq"}},
-    {"anomaly",
-     "",
-     "anomaly.csv",
-     {"device_id", "timestamp", "verdict", "severity", "reason", "source", "ts", "seq"}},
-    {"metrics",
-     "",
-     "metrics.csv",
-     {"device_id",
-      "timestamp",
-      "model_name",
-      "inference_time_seconds",
-      "inference_time_ms",
-      "memory_used_mb",
-      "memory_total_mb",
-      "cpu_percent_avg",
-      "cpu_percent_samples",
-      "energy_consumed_mj",
-      "energy_consumed_j",
-      "compute_device",
-      "prompt_length",
-      "response_length",
-      "prompt_tokens",
-      "cached_tokens",
-      "completion_tokens",
-      "time_to_first_token_ms",
-      "prefill_ms",
-      "decode_ms",
-      "queue_ms",
-      "tokens_per_second",
-      "energy_source",
-      "joules_per_token",
-      "quantization",
-      "threads",
-      "batch_size",
-      "finish_reason",
-      "error",
-      "memory_private_mb",
-      "memory_shared_mb",
-      "throttled_ms",
-      "frequency_mhz",
-      "temperature_c"}},
-    {"", "", "other.csv", {"payload"}},
+    {"telemetry", "", "telemetry.csv", telemetry_paths},
+    {"analysis", "", "analysis.csv", analysis_paths},
+    {"anomaly", "", "anomaly.csv", anomaly_paths},
+    {"metrics", "", "metrics.csv", metric_field_names},
+    {"", "", "other.csv", other_paths},
 };
 enum { TABLES = sizeof tables / sizeof *tables, OTHER = TABLES - 1 };
 

@@ -44,6 +44,7 @@ struct metric_record {
 /* The object of iot/metrics/{id} and of detailed_metrics: the seed's fields in its order, then
  * ours. Seconds and joules have 4 decimals, joules a token 6, temperature 1, all else 2. */
 void metric_record_write(struct json_writer *w, const struct metric_record *r);
+extern const char *const metric_field_names[]; /* in its order, ended by NULL */
 
 /* How the model came up: the "model_loading" object. */
 struct metric_loading {

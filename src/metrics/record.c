@@ -7,6 +7,43 @@
 
 #include <math.h>
 
+/* What a record always has, for tables of them. */
+const char *const metric_field_names[] = {"timestamp",
+                                          "device_id",
+                                          "model_name",
+                                          "inference_time_seconds",
+                                          "inference_time_ms",
+                                          "memory_used_mb",
+                                          "memory_total_mb",
+                                          "cpu_percent_avg",
+                                          "cpu_percent_samples",
+                                          "energy_consumed_mj",
+                                          "energy_consumed_j",
+                                          "compute_device",
+                                          "prompt_length",
+                                          "response_length",
+                                          "prompt_tokens",
+                                          "cached_tokens",
+                                          "completion_tokens",
+                                          "time_to_first_token_ms",
+                                          "prefill_ms",
+                                          "decode_ms",
+                                          "queue_ms",
+                                          "tokens_per_second",
+                                          "energy_source",
+                                          "joules_per_token",
+                                          "quantization",
+                                          "threads",
+                                          "batch_size",
+                                          "finish_reason",
+                                          "error",
+                                          "memory_private_mb",
+                                          "memory_shared_mb",
+                                          "throttled_ms",
+                                          "frequency_mhz",
+                                          "temperature_c",
+                                          NULL};
+
 static void write_fixed(struct json_writer *w, const char *key, double v, int decimals)
 {
     json_write_key(w, key);

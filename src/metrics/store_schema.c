@@ -2,56 +2,24 @@
 /* Owns the store's schema as SQL: metrics.h tells it to users. */
 #include "metrics/store_schema.h"
 
+#include "metrics/metrics.h"
+
 #include <string.h>
 
 /* Views on messages: the kind of topic they take and the paths in its payload, each a column named
  * as its last part. */
 struct view {
     const char *name, *kind;
-    const char *paths[40];
+    const char *const *paths; /* ended by NULL */
 };
+static const char *const telemetry_paths[] = {
+    "device_id",   "ts",         "seq",       "data.co", "data.humidity", "data.light", "data.lpg",
+    "data.motion", "data.smoke", "data.temp", NULL};
+static const char *const analysis_paths[] = {"device_id", "timestamp", "analysis", NULL};
 static const struct view views[] = {
-    {"metrics",
-     "metrics",
-     {"timestamp",
-      "device_id",
-      "model_name",
-      "inference_time_seconds",
-      "inference_time_ms",
-      "memory_used_mb",
-      "memory_total_mb",
-      "cpu_percent_avg",
-      "cpu_percent_samples",
-      "energy_consumed_mj",
-      "energy_consumed_j",
-      "compute_device",
-      "prompt_length",
-      "response_length",
-      "prompt_tokens",
-      "cached_tokens",
-      "completion_tokens",
-      "time_to_first_token_ms",
-      "prefill_ms",
-      "decode_ms",
-      "queue_ms",
-      "tokens_per_second",
-      "energy_source",
-      "joules_per_token",
-      "quantization",
-      "threads",
-      "batch_size",
-      "finish_reason",
-      "error",
-      "memory_private_mb",
-      "memory_shared_mb",
-      "throttled_ms",
-      "frequency_mhz",
-      "temperature_c"}},
-    {"telemetry",
-     "telemetry",
-     {"device_id", "ts", "seq", "data.co", "data.humidity", "data.light", "data.lpg", "data.motion",
-      "data.smoke", "data.temp"}},
-    {"analyses", "analysis", {"device_id", "timestamp", "analysis"}},
+    {"metrics", "metrics", metric_field_names},
+    {"telemetry", "telemetry", telemetry_paths},
+    {"analyses", "analysis", analysis_paths},
 };
 
 /* With the quotes that SQL wants doubled. */
