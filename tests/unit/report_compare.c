@@ -69,14 +69,14 @@ static char *written(const struct comparison *c, writer *write)
 
 static void has(const char *text, const char *part)
 {
-    if (!strstr(text, part))
-        fail_msg("no '%s' in:\n%s", part, text);
+    if (!text || !strstr(text, part))
+        fail_msg("no '%s' in:\n%s", part, text ? text : "(nothing)");
 }
 
 static void lacks(const char *text, const char *part)
 {
-    if (strstr(text, part))
-        fail_msg("'%s' in:\n%s", part, text);
+    if (!text || strstr(text, part))
+        fail_msg("'%s' in:\n%s", part, text ? text : "(nothing)");
 }
 
 static void test_clear(void **state)
