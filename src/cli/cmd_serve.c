@@ -60,15 +60,15 @@ static int open_meter(struct server *v, const struct settings *s, struct err *e)
 static int open_all(struct server *v, const struct settings *s, struct err *e)
 {
     struct wattle_model_info info;
-    int rc = open_model(v, s, e);
+    int rc = settings_secret(s, SET_LLM_API_KEY, SET_LLM_API_KEY_FILE, &v->key, e);
+    if (!rc)
+        rc = open_model(v, s, e);
     if (!rc)
         rc = loop_open(&v->loop, e);
     if (!rc)
         rc = loop_signals(v->loop, on_signal, v, e);
     if (!rc)
         rc = open_meter(v, s, e);
-    if (!rc)
-        rc = settings_secret(s, SET_LLM_API_KEY, SET_LLM_API_KEY_FILE, &v->key, e);
     wattle_request_init(&v->request);
     if (!rc)
         rc = request_configure(&v->request, &v->stops, s, e);

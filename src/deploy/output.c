@@ -249,14 +249,37 @@ int deploy_write(const struct deploy *d, bool force, struct err *e)
     return rc;
 }
 
+/* A folder that is there is somebody's, and stays as it is, but for one that root made before, by a
+ * run without containers: there they could not write. */
+static int take_folder(const char *path, const struct deploy *d, struct err *e)
+{
+    struct stat st;
+    int rc = 0, fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0 || st.st_uid == d->plan.user || st.st_mode & S_IWOTH) {
+        /* a link, or theirs already */
+    } else if (geteuid() == 0 && st.st_uid == 0) {
+        if (fchown(fd, d->plan.user, d->plan.group) != 0)
+            rc = err_errno(e, errno, "cannot give '%s' to user %u", path, d->plan.user);
+    } else {
+        log_warning("'%s' belongs to user %u: the containers, which run as user %u, may not write "
+                    "there",
+                    path, st.st_uid, d->plan.user);
+    }
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 int deploy_make_folders(const struct deploy *d, struct err *e)
 {
     struct stat st;
     int rc = 0;
     for (size_t i = 0; !rc && i < d->n_folders; i++) {
         const char *path = d->folders[i];
-        if (stat(path, &st) == 0)
-            continue; /* somebody's: left as it is */
+        if (stat(path, &st) == 0) {
+            rc = take_folder(path, d, e);
+            continue;
+        }
         rc = file_make_dirs(path, e);
         /* Run by root, who gives it to the image's user. */
         if (!rc && geteuid() == 0 && chown(path, d->plan.user, d->plan.group) != 0)

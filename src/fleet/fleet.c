@@ -40,7 +40,7 @@ static void add_up(struct fleet *f, struct fleet_progress *p)
         device_count(d);
         p->connected += d->mqtt && mqtt_connected(d->mqtt);
         p->sent += d->seq;
-        p->published += d->counters.published;
+        p->published += d->counters.published + d->counters.restored;
         p->acknowledged += d->counters.acknowledged;
         p->waiting += d->counters.waiting;
         p->dropped += d->counters.dropped;
@@ -365,7 +365,7 @@ static int fill_device(struct fleet_device *out, const struct device *d)
         .id = strdup(d->id),
         .metrics_file = strdup(written ? metric_log_path(d->log) : ""),
         .sent = d->seq,
-        .published = c->published,
+        .published = c->published + c->restored,
         .acknowledged = c->acknowledged,
         .waiting = c->waiting,
         .dropped = c->dropped,

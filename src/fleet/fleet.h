@@ -23,7 +23,7 @@ struct fleet_progress {
     double elapsed_s;
     size_t devices, connected;
     uint64_t sent;                    /* telemetry messages */
-    uint64_t published, acknowledged; /* messages of every topic */
+    uint64_t published, acknowledged; /* messages of every topic, restored ones too */
     uint64_t waiting, dropped, resent, reconnects;
     uint64_t refused;          /* by the broker, or too large for it */
     uint64_t stored, restored; /* put into the queue on disk; taken from an earlier start's */
