@@ -179,10 +179,17 @@ static int run(const struct settings *s, struct err *e)
         rc = choose(s, "restart", restarts, sizeof restarts / sizeof *restarts, &restart, e);
     if (!rc)
         rc = choose_devices(devices, n, s, e);
+    struct fleet_power power; /* checked here, not only in every container */
+    if (!rc)
+        rc = fleet_power(s, &power, e);
     if (rc)
         goto done;
     find_cache(s, &cache);
     find_program(s, program);
+    if (target == DEPLOY_SYSTEMD && access(program, X_OK) != 0)
+        log_warning("the units start '%s', which is not there: meson install puts it there, "
+                    "--program names another",
+                    program);
     struct deploy_options o = {
         .settings = s,
         .target = (enum deploy_target)target,
@@ -234,7 +241,7 @@ static const struct option options[] = {
     {.name = "dashboard", .type = OPTION_FLAG, .help = "with a dashboard service"},
     {.name = "engine",
      .type = OPTION_FLAG,
-     .help = "with one engine, which has the model and which all devices ask"},
+     .help = "with one engine, which has the model and which all devices ask (compose only)"},
     {.name = "target",
      .type = OPTION_TEXT,
      .value = "TARGET",

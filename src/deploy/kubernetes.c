@@ -305,8 +305,7 @@ int kubernetes_make(struct deploy *d, struct err *e)
                        name ? name : "");
     if (p->o->restart && strcmp(p->o->restart, "unless-stopped") != 0 &&
         strcmp(p->o->restart, "always") != 0)
-        return err_set(e, ERR_USAGE,
-                       "--restart '%s': Kubernetes restarts always, expected no such option",
+        return err_set(e, ERR_USAGE, "--restart '%s': expected always, which alone Kubernetes does",
                        p->o->restart);
     d->folder = true;
     d->next = plan_printf(p, "kubectl apply -f %s", plan_shell_word(p, d->output));

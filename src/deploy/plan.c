@@ -323,7 +323,7 @@ static int put_engine(struct plan *p, struct err *e)
     if (!p->o->engine)
         return 0;
     if (p->o->target != DEPLOY_COMPOSE)
-        return err_set(e, ERR_USAGE, "--engine: only compose has it, expected no such option");
+        return err_set(e, ERR_USAGE, "--engine: expected --target compose, which alone has it");
     if (!p->has_llm)
         return err_set(e, ERR_USAGE, "--engine: needs --enable-llm");
     if (endpoint[0])

@@ -306,7 +306,8 @@ int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e)
 {
     *f = (struct fleet){.o = o, .n = o->n_devices};
     f->prefix = settings_text(o->settings, SET_MQTT_TOPIC_PREFIX);
-    if (topic_prefix_check(f->prefix, e))
+    struct fleet_power power;
+    if (topic_prefix_check(f->prefix, e) || fleet_power(o->settings, &power, e))
         return ERR_USAGE;
     choose_queue_size(f);
     f->devices = (struct device *)calloc(f->n, sizeof *f->devices);

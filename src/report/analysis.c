@@ -170,6 +170,25 @@ static double mean_at(const struct compare_result *a, size_t i, int metric)
     return a->models[i].of[metric].mean;
 }
 
+const char *analysis_energy_source(const struct compared *m)
+{
+    return m->energy_source[0] ? m->energy_source : "estimate";
+}
+
+bool analysis_energy_comparable(const struct comparison *c)
+{
+    const char *first = NULL;
+    for (size_t i = 0; i < c->n; i++) {
+        const char *source = analysis_energy_source(&c->models[i]);
+        if (c->models[i].n == 0)
+            continue;
+        if (strcmp(source, "mixed") == 0 || (first && strcmp(source, first) != 0))
+            return c->n == 1;
+        first = source;
+    }
+    return true;
+}
+
 static int metric_of(const struct compare_result *a, enum budget b)
 {
     static const int choices[BUDGETS][2] = {
@@ -179,6 +198,8 @@ static int metric_of(const struct compare_result *a, enum budget b)
     };
     if (b == BUDGET_QUALITY)
         return a->quality_metric;
+    if (b == BUDGET_ENERGY && !analysis_energy_comparable(a->c))
+        return -1;
     for (size_t k = 0; k < 2; k++) {
         size_t known = 0;
         for (size_t i = 0; i < a->c->n; i++)
@@ -228,7 +249,7 @@ static void costs_of(const struct compare_result *a, size_t i, double costs[3])
 {
     costs[0] = -a->models[i].quality;
     costs[1] = a->models[i].of[METRIC_TIME].mean;
-    costs[2] = a->models[i].of[METRIC_ENERGY].mean;
+    costs[2] = analysis_energy_comparable(a->c) ? a->models[i].of[METRIC_ENERGY].mean : (double)NAN;
 }
 
 static bool beats(const struct compare_result *a, size_t i, size_t k)

@@ -32,6 +32,11 @@ struct metric_kind {
 };
 extern const struct metric_kind metric_kinds[METRIC_KINDS];
 
+/* How an energy was come by: what files of the seed's fields don't say is the estimate. */
+const char *analysis_energy_source(const struct compared *m);
+/* Whether the energies of all models were come by in one way. */
+bool analysis_energy_comparable(const struct comparison *c);
+
 enum { SAMPLES_FEW = 10 }; /* fewer inferences of a model are too few to judge by */
 
 struct analysed {

@@ -159,7 +159,8 @@ void compare_statistics(struct doc *d, const struct compare_result *a)
             d,
             "Differences are against %s. Each interval holds with 95 %% by itself; of 20 such "
             "statements one may be chance. 'told' says whether the interval of a difference leaves "
-            "out zero, and if not, about how many more inferences of each may tell. dz: Cohen's, "
+            "out zero, of 6 inferences of each at least, and if not, about how many more "
+            "inferences of each may tell. dz: Cohen's, "
             "of "
             "pairs that answered the same request; delta: Cliff's, where there are no pairs.",
             a->models[a->baseline].model->name);

@@ -114,20 +114,18 @@ static bool warn_of_energy(struct compare_result *a)
         if (a->models[i].of[METRIC_ENERGY].n == 0)
             continue;
         known++;
-        /* files of the seed's fields only don't say: there it is the estimate */
-        estimated += strcmp(m->energy_source, "estimate") == 0 || m->energy_source[0] == '\0';
+        const char *way = analysis_energy_source(m);
+        estimated += strcmp(way, "estimate") == 0;
         if (strcmp(m->energy_source, "mixed") == 0)
             done = done &&
                    line_add(&a->warnings,
                             "%s: its energy comes from several sources, not comparable", m->name);
-        if (source && strcmp(source->energy_source, m->energy_source) != 0 && !mixed) {
+        if (source && strcmp(analysis_energy_source(source), way) != 0 && !mixed) {
             mixed = true;
             done = done && line_add(&a->warnings,
                                     "energy is from different sources (%s: %s, %s: %s): joules "
                                     "can't be compared",
-                                    source->name,
-                                    source->energy_source[0] ? source->energy_source : "not said",
-                                    m->name, m->energy_source[0] ? m->energy_source : "not said");
+                                    source->name, analysis_energy_source(source), m->name, way);
         }
         source = source ? source : m;
     }
