@@ -12,7 +12,7 @@ enum { MIB = 1 << 20 };
 /* Rounded up: a limit that is said must do. */
 static unsigned long long mib(uint64_t bytes)
 {
-    return (unsigned long long)(bytes / MIB + (bytes % MIB != 0));
+    return bytes / MIB + (bytes % MIB != 0);
 }
 
 int memory_limit_check(const struct memory_need *n, uint64_t limit, struct err *e)

@@ -106,7 +106,7 @@ void chart_points(struct buf *out, const char *id, const char *title, const char
         draw_point(out, &x, &y, &p[i]);
     for (size_t i = 0; i < n && n_placed < LABELS_MAX; i++) {
         struct label l = {.x = scale_at(&x, p[i].x), .y = scale_at(&y, p[i].y) - 12, .point = i};
-        l.end = l.x > (LEFT + RIGHT) / 2;
+        l.end = l.x > (LEFT + RIGHT) / 2.0;
         place_label(placed, n_placed, &l);
         placed[n_placed++] = l;
         svg_text(out, l.x + (l.end ? -10 : 10), l.y + 4, l.end ? "end" : "start",

@@ -37,7 +37,8 @@ static void draw_dots(struct buf *out, const struct scale *s, const struct chart
 {
     size_t step = r->n > DOTS_MAX ? (r->n + DOTS_MAX - 1) / DOTS_MAX : 1;
     for (size_t k = 0; k < r->n; k += step) {
-        double turn = (double)(k / step + 1) * 0.6180339887498949;
+        size_t number = k / step + 1;
+        double turn = (double)number * 0.6180339887498949;
         svg_dot(out, r->colour, 0.4, scale_at(s, r->v[k]), y + ((turn - floor(turn)) - 0.5) * 24,
                 2.4, NULL);
     }
