@@ -178,9 +178,28 @@ static void sync_folder(const char *path, size_t dir_len)
     free(dir);
 }
 
+int file_check_replaceable(const char *path, struct err *e)
+{
+    static const char proc[] = "/proc/";
+    char target[sizeof proc];
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return 0;
+    if (S_ISDIR(st.st_mode))
+        return err_set(e, ERR_IO, "cannot write '%s': it is a folder, expected a file", path);
+    /* /dev/stdout is a link to a link of /proc, which may lead to a regular file. */
+    ssize_t n = readlink(path, target, sizeof target);
+    bool is_open_file = n >= (ssize_t)sizeof proc - 1 && memcmp(target, proc, sizeof proc - 1) == 0;
+    if (!S_ISREG(st.st_mode) || is_open_file)
+        return err_set(e, ERR_IO, "cannot write '%s': not a regular file", path);
+    return 0;
+}
+
 int file_write_atomic(const char *path, struct span bytes, struct err *e)
 {
     size_t dir_len;
+    if (file_check_replaceable(path, e))
+        return ERR_IO;
     char *part = part_path(path, &dir_len);
     if (!part)
         return err_set(e, ERR_NOMEM, "cannot write '%s': out of memory", path);

@@ -29,10 +29,15 @@ struct file_map {
 int file_map(struct file_map *m, const char *path, struct err *e);
 void file_unmap(struct file_map *m); /* twice is fine */
 
+/* Whether a file of ours may come in place of what is at path: 0 where there is nothing, a regular
+ * file or a link to one. Else ERR_IO: a rename would take a device, a pipe or a socket away, root's
+ * even /dev/null, and a folder has to stay. */
+int file_check_replaceable(const char *path, struct err *e);
+
 /* Writes bytes to a temporary name in the same folder, syncs it, renames it over path, syncs the
  * folder: a reader, or a kill at any moment, sees the old file or the new one, whole. The temporary
  * name begins with a dot and ends in ".part"; it is removed on failure. The folder must exist. Mode
- * 0644 & ~umask. */
+ * 0644 & ~umask. What is no regular file is not replaced. */
 int file_write_atomic(const char *path, struct span bytes, struct err *e);
 
 /* mkdir -p, mode 0755. */

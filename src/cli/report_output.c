@@ -51,15 +51,31 @@ static int check_free(const struct settings *s, const char *option, struct err *
 {
     const char *path = settings_option_text(s, option);
     struct stat st;
-    if (!path || settings_option_flag(s, "force") || lstat(path, &st) != 0)
+    if (!path)
+        return 0;
+    int rc = file_check_replaceable(path, e);
+    if (rc)
+        return rc;
+    if (settings_option_flag(s, "force") || lstat(path, &st) != 0)
         return 0;
     return err_set(e, ERR_USAGE, "--%s: '%s' exists, --force replaces it", option, path);
+}
+
+/* The second would replace the first. */
+static int check_two(const struct settings *s, struct err *e)
+{
+    const char *path = settings_option_text(s, "output"), *html = settings_option_text(s, "html");
+    if (!path || !html || strcmp(path, html) != 0)
+        return 0;
+    return err_set(e, ERR_USAGE, "--output and --html: both name '%s', expected two files", path);
 }
 
 int report_output_check(const struct settings *s, struct err *e)
 {
     enum report_format format;
     int r = format_of(s, &format, e);
+    if (r == 0)
+        r = check_two(s, e);
     if (r == 0)
         r = check_free(s, "output", e);
     return r == 0 ? check_free(s, "html", e) : r;

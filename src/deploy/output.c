@@ -216,7 +216,7 @@ done:
 }
 
 /* All are looked at before the first is written. */
-static int look_first(const struct deploy *d, struct err *e)
+static int look_first(const struct deploy *d, bool force, struct err *e)
 {
     struct stat st;
     int rc = 0;
@@ -224,7 +224,8 @@ static int look_first(const struct deploy *d, struct err *e)
         char *path = path_of(d, i);
         if (!path)
             return err_set(e, ERR_NOMEM, "no memory for the files");
-        if (lstat(path, &st) == 0 && !is_same(path, d->files[i].bytes))
+        rc = file_check_replaceable(path, e);
+        if (!rc && !force && lstat(path, &st) == 0 && !is_same(path, d->files[i].bytes))
             rc = refuse(path, e);
         free(path);
     }
@@ -233,7 +234,7 @@ static int look_first(const struct deploy *d, struct err *e)
 
 int deploy_write(const struct deploy *d, bool force, struct err *e)
 {
-    int rc = force ? 0 : look_first(d, e);
+    int rc = look_first(d, force, e);
     if (!rc && d->folder)
         rc = file_make_dirs(d->output, e);
     for (size_t i = 0; !rc && i < d->n_files; i++) {

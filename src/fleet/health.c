@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_BYTES_MAX = 8192, NS_PER_MS = 1000000 };
@@ -60,12 +61,28 @@ int health_write(const char *path, const struct health *h, struct err *e)
     return rc;
 }
 
+/* It is replaced each second and removed at the end: a slip in HEALTH_FILE must not cost a file. An
+ * empty one is what a loss of power may leave. */
+static int check_ours(const char *path, struct err *e)
+{
+    struct health before;
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return 0;
+    int rc = health_read(&before, path, NULL);
+    return rc == ERR_FORMAT || rc == ERR_LIMIT
+               ? err_set(e, ERR_USAGE, "'%s' is there already, and no health file", path)
+               : 0;
+}
+
 int health_begin(const char *path, struct err *e)
 {
     const struct health starting = {.state = HEALTH_STARTING};
     if (!path[0])
         return 0;
-    int rc = health_write(path, &starting, e);
+    int rc = check_ours(path, e);
+    if (!rc)
+        rc = health_write(path, &starting, e);
     return rc ? err_wrap(e, rc, "HEALTH_FILE") : 0;
 }
 

@@ -149,6 +149,19 @@ static void test_atomic_leaves_no_part(void **state)
     (void)state;
     struct err e;
     assert_int_equal(file_write_atomic(in_dir("no/such/folder"), span_str("x"), &e), ERR_NOTFOUND);
+    assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
+    assert_int_equal(file_write_atomic(in_dir("pipe"), span_str("x"), &e), ERR_IO);
+    assert_non_null(strstr(e.text, "not a regular file"));
+    unlink(in_dir("pipe"));
+    const char *const links[] = {"/dev/null", "/proc/self/exe", "/proc/self/fd/0"};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) { /* the link is as it was */
+        assert_int_equal(symlink(links[i], in_dir("link")), 0);
+        assert_int_equal(file_write_atomic(in_dir("link"), span_str("x"), &e), ERR_IO);
+        assert_int_equal(unlink(in_dir("link")), 0);
+    }
+    assert_int_equal(symlink("nowhere", in_dir("link")), 0);
+    assert_int_equal(file_write_atomic(in_dir("link"), span_str("x"), &e), 0);
+    unlink(in_dir("link"));
     mkdir(in_dir("taken"), 0755); /* a folder stands where the file should go: the rename fails */
     assert_true(file_write_atomic(in_dir("taken"), span_str("x"), &e) < 0);
     rmdir(in_dir("taken"));

@@ -111,6 +111,13 @@ static void written_and_read(void **state)
     assert_int_equal(back.state, HEALTH_STARTING);
     health_end(path);
     assert_int_equal(health_read(&back, path, &e), ERR_NOTFOUND);
+    assert_int_equal(file_write_atomic(path, span_str("my notes\n"), &e), 0);
+    assert_int_equal(health_begin(path, &e), ERR_USAGE); /* somebody's */
+    assert_non_null(strstr(e.text, "no health file"));
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(health_begin(path, &e), 0);
+    assert_int_equal(health_begin(path, &e), 0); /* ours, of a run that was killed */
+    health_end(path);
     assert_int_equal(rmdir(dir), 0);
     assert_int_not_equal(health_begin(path, &e), 0);
     assert_non_null(strstr(e.text, "HEALTH_FILE"));
