@@ -19,23 +19,43 @@ struct request {
 
 static const char plain[] = "text/plain; charset=utf-8";
 
+void http_request_free(struct request *r)
+{
+    if (!r)
+        return;
+    free(r->target);
+    buf_release(&r->body);
+    free(r);
+}
+
+static struct http_peer *peer_of(struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return i ? (struct http_peer *)i->socket_context : NULL;
+}
+
+/* libmicrohttpd does not complete every request that it has shown us here: one whose parameters do
+ * not fit its memory goes with its connection. Hence the peer knows it too. */
 void *http_on_target(void *ctx, const char *target, struct MHD_Connection *c)
 {
     const struct http_server *s = (const struct http_server *)ctx;
-    (void)c;
+    struct http_peer *p = peer_of(c);
     struct request *r = (struct request *)calloc(1, sizeof *r);
     if (!r)
         return NULL;
     r->target = strdup(target);
     buf_init(&r->body, s->o.body_max);
+    if (p) {
+        http_request_free(p->request);
+        p->request = r;
+    }
     return r;
 }
 
 void http_peer_deadline(struct http_server *s, struct MHD_Connection *c, uint64_t ms)
 {
-    const union MHD_ConnectionInfo *i =
-        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct http_peer *p = i ? (struct http_peer *)i->socket_context : NULL;
+    struct http_peer *p = peer_of(c);
     if (!p)
         return;
     pthread_mutex_lock(&s->lock);
@@ -46,15 +66,13 @@ void http_peer_deadline(struct http_server *s, struct MHD_Connection *c, uint64_
 void http_on_completed(void *ctx, struct MHD_Connection *c, void **request,
                        enum MHD_RequestTerminationCode how)
 {
-    struct request *r = (struct request *)*request;
     (void)how;
     struct http_server *s = (struct http_server *)ctx;
+    struct http_peer *p = peer_of(c);
     http_peer_deadline(s, c, IDLE_MS + s->o.head_ms);
-    if (!r)
-        return;
-    free(r->target);
-    buf_release(&r->body);
-    free(r);
+    if (p)
+        p->request = NULL;
+    http_request_free((struct request *)*request);
     *request = NULL;
 }
 

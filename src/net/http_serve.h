@@ -10,13 +10,15 @@
 
 struct http_message;
 struct http_stream;
+struct request;
 
 /* One connection, from accept to close: so that none can be held open by sending or reading a byte
  * now and then. */
 struct http_peer {
     struct http_peer *next, *previous;
     int fd;
-    uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none, a stream */
+    uint64_t deadline_ns;    /* CLOCK_MONOTONIC; 0: none, a stream */
+    struct request *request; /* not completed yet; only the connection's thread touches it */
 };
 
 struct http_server {
@@ -63,6 +65,7 @@ enum MHD_Result http_on_request(void *ctx, struct MHD_Connection *c, const char 
                                 size_t *data_bytes, void **request);
 void http_on_completed(void *ctx, struct MHD_Connection *c, void **request,
                        enum MHD_RequestTerminationCode how);
+void http_request_free(struct request *r); /* NULL is fine */
 void http_peer_deadline(struct http_server *s, struct MHD_Connection *c, uint64_t ms);
 
 /* ---- http_stream.c ---- */

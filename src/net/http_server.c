@@ -61,6 +61,7 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **peer,
         s->peers = p->next;
     s->n_peers--;
     pthread_mutex_unlock(&s->lock);
+    http_request_free(p->request);
     free(p);
     *peer = NULL;
 }
