@@ -20,7 +20,7 @@
 
 enum {
     PAYLOAD_MAX = 16 << 20,
-    LINE_MAX_BYTES = 5 * PAYLOAD_MAX + (1 << 20), /* \xNN for each byte */
+    LINE_MAX_BYTES = 6 * PAYLOAD_MAX + (1 << 20), /* \u00NN for each byte */
     FLUSH_MS = 1000,
 };
 
@@ -65,15 +65,24 @@ static int check(const struct topic_parts *parts, struct span payload, struct er
     return 0;
 }
 
+/* Not by buf_printf: this is done for each byte of megabytes. */
+static void put_hex(struct buf *out, const char *before, uint8_t byte)
+{
+    static const char digits[] = "0123456789abcdef";
+    buf_str(out, before);
+    buf_char(out, digits[byte >> 4]);
+    buf_char(out, digits[byte & 15]);
+}
+
 static void put_escaped(struct buf *out, struct span s)
 {
-    while (s.n) {
+    while (s.n && !out->failed) {
         uint32_t cp = 0;
         size_t n = utf8_decode(s, &cp);
         bool plain = n > 0 && cp >= 0x20 && cp != 0x7f && !(cp >= 0x80 && cp < 0xa0);
         n = n ? n : 1;
         for (size_t i = 0; !plain && i < n; i++)
-            buf_printf(out, "\\x%02x", s.p[i]);
+            put_hex(out, "\\x", s.p[i]);
         if (plain)
             buf_put(out, s.p, n);
         s = span_sub(s, n, s.n);
@@ -106,7 +115,7 @@ static void write_payload(struct json_writer *w, struct span payload)
         struct buf hex;
         buf_init(&hex, 2 * PAYLOAD_MAX);
         for (size_t i = 0; i < payload.n; i++)
-            buf_printf(&hex, "%02x", payload.p[i]);
+            put_hex(&hex, "", payload.p[i]);
         json_write_key(w, "payload_hex");
         json_write_span(w, buf_view(&hex));
         buf_release(&hex);
@@ -180,9 +189,15 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     c->messages++;
     c->bad += bad;
     buf_init(&json, LINE_MAX_BYTES);
-    if (c->json || c->jsonl)
-        write_json(&json, topic, payload, retained, now, bad ? why.text : NULL);
-    print_message(c, topic, payload, &json, bad ? why.text : NULL);
+    if (payload.n > PAYLOAD_MAX) {
+        json.failed = true;
+        log_warning("a message of %zu bytes on '%.200s' is not shown%s: expected at most %d",
+                    payload.n, topic, c->jsonl ? " and not in --jsonl" : "", PAYLOAD_MAX);
+    } else {
+        if (c->json || c->jsonl)
+            write_json(&json, topic, payload, retained, now, bad ? why.text : NULL);
+        print_message(c, topic, payload, &json, bad ? why.text : NULL);
+    }
     keep_message(c, now, topic, payload, parts, &json);
     buf_release(&json);
     if (c->limit && c->messages == c->limit)

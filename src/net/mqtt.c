@@ -10,7 +10,6 @@
 enum {
     LASTED_S = 30, /* a connection that lasted: the back-off starts over */
     FILTERS_MAX = 64,
-    PAYLOAD_MAX = 64 << 20, /* of one message that we publish */
 };
 
 /* ---- end of a connection ---- */
@@ -274,9 +273,9 @@ int mqtt_publish(struct mqtt *m, const char *topic, struct span payload, bool re
         return err_set(e, ERR_USAGE,
                        "MQTT topic '%s': expected 1 to 65535 bytes of UTF-8 without + and #",
                        topic);
-    if (payload.n > PAYLOAD_MAX)
+    if (payload.n > MQTT_PAYLOAD_MAX)
         return err_set(e, ERR_LIMIT, "MQTT message on '%s': %zu bytes, at most %d", topic,
-                       payload.n, PAYLOAD_MAX);
+                       payload.n, MQTT_PAYLOAD_MAX);
     if (m->state == MQTT_DONE || m->closed)
         return err_set(e, ERR_USAGE, "MQTT client '%s': closed", m->o.client_id);
     if (outbox_push(&m->queue, topic, payload, retain, &dropped))

@@ -15,10 +15,11 @@
 #include "net/resolve.h"
 
 enum {
-    MQTT_TICK_MS = 5000,     /* how often the keepalive is looked at */
-    MQTT_CONNECT_MS = 10000, /* from connect(2) to CONNACK */
-    MQTT_IN_FLIGHT_MAX = 20, /* libmosquitto's own window; more would only wait inside it */
-    MQTT_DENIED_MAX = 16,    /* topics that are remembered */
+    MQTT_TICK_MS = 5000,         /* how often the keepalive is looked at */
+    MQTT_CONNECT_MS = 10000,     /* from connect(2) to CONNACK */
+    MQTT_IN_FLIGHT_MAX = 20,     /* libmosquitto's own window; more would only wait inside it */
+    MQTT_DENIED_MAX = 16,        /* topics that are remembered */
+    MQTT_PAYLOAD_MAX = 64 << 20, /* of one message, either way */
 };
 
 enum mqtt_state {

@@ -122,6 +122,11 @@ static void on_incoming(struct mosquitto *client, void *ctx, const struct mosqui
     if (!m || m->closed || !m->o.on_message)
         return;
     size_t n = msg->payloadlen > 0 ? (size_t)msg->payloadlen : 0;
+    if (n > MQTT_PAYLOAD_MAX) {
+        log_warning("MQTT %s: a message of %zu bytes on '%.200s' is left out, expected at most %d",
+                    m->o.client_id, n, msg->topic, MQTT_PAYLOAD_MAX);
+        return;
+    }
     m->o.on_message(m->o.ctx, msg->topic, span_of(msg->payload, n), msg->retain);
 }
 
@@ -148,7 +153,7 @@ static void on_library_log(struct mosquitto *client, void *ctx, int level, const
     (void)client;
     struct mqtt *m = owner(ctx);
     if (m && level == MOSQ_LOG_ERR && !m->words[0])
-        snprintf(m->words, sizeof m->words, "%s", text);
+        snprintf(m->words, sizeof m->words, "%.*s", (int)strcspn(text, "\r\n"), text);
 }
 
 static const struct client_calls calls = {on_connack,  on_puback,     on_suback,
