@@ -47,7 +47,7 @@ static signed char side_of(double value, double min, double max)
 
 int alarm_severity(double value, double min, double max)
 {
-    int side = side_of(value, min, max);
+    signed char side = side_of(value, min, max);
     double limit = side > 0 ? max : min, scale = fabs(limit);
     if (side == 0)
         return 0;
@@ -118,7 +118,7 @@ void alarm_words(struct buf *out, const struct alarm_limits *l, const struct rea
     buf_init(&words, 1024);
     for (int i = 0; i < ALARM_FIELDS; i++) {
         double value = value_of(r, i);
-        int side = side_of(value, l->min[i], l->max[i]);
+        signed char side = side_of(value, l->min[i], l->max[i]);
         if (side)
             put_value(&words, names[i], value, side > 0 ? "above" : "below",
                       side > 0 ? l->max[i] : l->min[i]);
