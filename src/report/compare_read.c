@@ -137,12 +137,13 @@ int comparison_read(struct comparison *c, const char *dir, struct err *e)
         r = comparison_add(c, &m, name, dir, e);
     for (size_t i = 0; r == 0 && i < found.n; i++)
         r = take_file(c, m, &g, found.p[i], e);
-    if (r == 0 && g.read == 0)
-        r = err_set(e, ERR_NOTFOUND,
-                    found.n ? "no metrics file that can be read in '%s' (%zu were tried)"
-                            : "no metrics file in '%s', expected *.json as wattle or the simulator "
-                              "saves them (%zu found)",
-                    dir, found.n);
+    if (r == 0 && g.read == 0 && found.n == 0)
+        r = err_set(
+            e, ERR_NOTFOUND,
+            "no metrics file in '%s', expected *.json as wattle or the simulator saves them", dir);
+    if (r == 0 && g.read == 0) /* take_file has said why of each */
+        r = err_set(e, ERR_NOTFOUND, "no metrics file in '%s' can be read%s%s", dir,
+                    c->n_warnings ? "; " : "", c->n_warnings ? c->warnings[c->n_warnings - 1] : "");
     if (r == 0) {
         snprintf(m->quantization, sizeof m->quantization, "%s", g.quantization);
         snprintf(m->isa, sizeof m->isa, "%s", g.isa);

@@ -135,8 +135,9 @@ static int parse_word(struct settings *s, const char *word, const char *before, 
             value_parse(&v, &boolean, "", word, s->arena, NULL) == 0)
             return err_set(e, ERR_USAGE, "%.*s: its value is given as %.*s=%.*s", SPAN_FMT(b),
                            SPAN_FMT(b), SPAN_FMT(w));
-        return err_set(e, ERR_USAGE, "'%.*s': one word too many, expected %s", SPAN_FMT(w),
-                       s->spec->usage);
+        /* the usage of a command with two forms has two lines */
+        return err_set(e, ERR_USAGE, "'%.*s': one word too many, expected %.*s", SPAN_FMT(w),
+                       (int)strcspn(s->spec->usage, "\n"), s->spec->usage);
     }
     s->words[s->n_words++] = word;
     return 0;
