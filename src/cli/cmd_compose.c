@@ -186,10 +186,6 @@ static int run(const struct settings *s, struct err *e)
         goto done;
     find_cache(s, &cache);
     find_program(s, program);
-    if (target == DEPLOY_SYSTEMD && access(program, X_OK) != 0)
-        log_warning("the units start '%s', which is not there: meson install puts it there, "
-                    "--program names another",
-                    program);
     struct deploy_options o = {
         .settings = s,
         .target = (enum deploy_target)target,
@@ -215,6 +211,10 @@ static int run(const struct settings *s, struct err *e)
         o.output = outputs[target];
     find_user(&o);
     rc = write_out(s, &o, e);
+    if (!rc && target == DEPLOY_SYSTEMD && access(program, X_OK) != 0)
+        log_warning("the units start '%s', which is not there: meson install puts it there, "
+                    "--program names another",
+                    program);
     if (!rc)
         settings_warn_of_absent_devices(s);
 done:

@@ -402,7 +402,7 @@ def one_engine(folder):
     compose(folder, *args, "--force", LLM_ENDPOINT="http://gpu:8000/v1")
     s = services(path)["services"]
     check("engine" not in s and variables(s["edge-device-01"])["LLM_MODEL_NAME"] == "m.gguf" and "m.gguf" not in str(s["edge-device-01"]["volumes"]), f"{s}")
-    for more, text in ((["--target", "swarm"], "only compose"), (["--enable-llm=false"], "--llm-devices"), (["--llm-endpoint", "http://x"], "LLM_ENDPOINT")):
+    for more, text in ((["--target", "swarm"], "--target compose"), (["--enable-llm=false"], "--llm-devices"), (["--llm-endpoint", "http://x"], "LLM_ENDPOINT")):
         _, err = compose(folder, *args, "--engine", *more, code=2)
         check(text in err and err.count("\n") == 1, err)
 
