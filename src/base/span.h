@@ -60,6 +60,16 @@ static inline bool str_ends_with(const char *s, const char *end)
     return n >= m && memcmp(s + n - m, end, m) == 0;
 }
 
+/* Without the bytes of set at both its ends. */
+static inline struct span span_trim(struct span s, const char *set)
+{
+    while (s.n && s.p[0] && strchr(set, s.p[0]))
+        s = span_of(s.p + 1, s.n - 1);
+    while (s.n && s.p[s.n - 1] && strchr(set, s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
 /* The part [from, from + n) of s; empty if from is past the end, shorter if n reaches past it. */
 static inline struct span span_sub(struct span s, size_t from, size_t n)
 {

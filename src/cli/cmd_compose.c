@@ -224,17 +224,7 @@ done:
 }
 
 static const struct option options[] = {
-    {.name = "devices",
-     .type = OPTION_INT,
-     .value = "N",
-     .min = 1,
-     .max = DEPLOY_DEVICES_MAX,
-     .fallback = "1",
-     .help = "how many devices"},
-    {.name = "llm-devices",
-     .type = OPTION_TEXT,
-     .value = "LIST",
-     .help = "which of them have the language model: 1,3,5 (default: all)"},
+    DEVICES_OPTIONS(DEPLOY_DEVICES_MAX),
     {.name = "no-mqtt",
      .type = OPTION_FLAG,
      .help = "without a broker of its own: devices use the one that MQTT_BROKER names"},

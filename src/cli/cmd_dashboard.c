@@ -64,12 +64,7 @@ static int run(const struct settings *s, struct err *e)
 }
 
 static const struct option options[] = {
-    {.name = "duration",
-     .type = OPTION_DURATION,
-     .value = "TIME",
-     .min = 0.001,
-     .max = 31536000,
-     .help = "end after this long: 30m, 90s, 2h"},
+    DURATION_OPTION,
     {.name = "store",
      .type = OPTION_TEXT,
      .value = "FILE",

@@ -34,26 +34,14 @@ static void on_signal(void *ctx, int signal)
 static int open_model(struct server *v, const struct settings *s, struct err *e)
 {
     int rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &v->path, e);
-    struct wattle_model_options o = {
-        .path = buf_cstr(&v->path),
-        .threads = (int)settings_int(s, SET_LLM_THREADS),
-        .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
-        .isa = settings_text(s, SET_WATTLE_ISA)[0] ? settings_text(s, SET_WATTLE_ISA) : NULL,
-    };
-    return rc ? rc : wattle_model_open(&v->model, &o, e->text, sizeof e->text);
+    return rc ? rc : fleet_model_open(&v->model, s, buf_cstr(&v->path), e);
 }
 
 static int open_meter(struct server *v, const struct settings *s, struct err *e)
 {
     struct fleet_power power;
     int rc = fleet_power(s, &power, e);
-    return rc ? rc
-              : meter_open(&v->meter,
-                           &(struct meter_options){.sysroot = settings_text(s, SET_WATTLE_SYSROOT),
-                                                   .idle_w = power.idle_w,
-                                                   .max_w = power.max_w,
-                                                   .board = power.board},
-                           e);
+    return rc ? rc : fleet_meter_open(&v->meter, s, &power, e);
 }
 
 /* The loop first: its signals are for the threads that come after it, too. */
@@ -75,10 +63,7 @@ static int open_all(struct server *v, const struct settings *s, struct err *e)
     if (rc)
         return rc;
     wattle_model_info(v->model, &info);
-    log_info("Compute device: %s", info.device);
-    log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s",
-             settings_text(s, SET_LLM_MODEL_NAME), info.load_seconds, info.architecture,
-             info.quantization, info.threads, info.isa);
+    fleet_model_log(&info, settings_text(s, SET_LLM_MODEL_NAME));
     return engine_server_open(
         &v->engine,
         &(struct engine_server_options){.model = v->model,

@@ -63,22 +63,13 @@ void entrant_drop(struct entrant *one, const char *why)
 
 /* ---- the list ---- */
 
-static struct span trim(struct span s)
-{
-    while (s.n && s.p[0] == ' ')
-        s = span_sub(s, 1, s.n);
-    while (s.n && s.p[s.n - 1] == ' ')
-        s.n--;
-    return s;
-}
-
 static int split(struct entrants *all, const char *list, struct err *e)
 {
     struct span rest = span_str(list);
     for (bool more = true; more;) {
         const uint8_t *comma = span_find(rest, ',');
         size_t length = comma ? (size_t)(comma - rest.p) : rest.n;
-        struct span part = trim(span_sub(rest, 0, length));
+        struct span part = span_trim(span_sub(rest, 0, length), " ");
         if (part.n == 0)
             return err_set(e, ERR_USAGE, "--models '%s': an empty name, expected A,B,…", list);
         if (all->n == COMPARED_MAX)

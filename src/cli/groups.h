@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings that several commands take together, for the lists of their specs. Private to cli/. */
+/* Settings and options that several commands take, for the lists of their specs. Private to cli/.
+ */
 #ifndef WATTLE_CLI_GROUPS_H
 #define WATTLE_CLI_GROUPS_H
 
@@ -36,5 +37,20 @@
         SET_LLM_API_KEY, SET_LLM_API_KEY_FILE, SET_LLM_INFERENCE_INTERVAL, INFERENCE_SETTINGS,  \
         ALARM_SETTINGS, SET_METRICS_DIR, MQTT_SETTINGS, QUEUE_SETTINGS, SET_HEALTH_FILE,        \
         SET_WATTLE_SYSROOT, SET_WATTLE_ISA, SET_LOG_LEVEL
+
+/* ---- options that several commands have ---- */
+
+/* clang-format off */
+#define DURATION_OPTION                                                                            \
+    {.name = "duration", .type = OPTION_DURATION, .value = "TIME", .min = 0.001, .max = 31536000,  \
+     .help = "end after this long: 30m, 90s, 2h"}
+
+/* most: devices at the most */
+#define DEVICES_OPTIONS(most)                                                                      \
+    {.name = "devices", .type = OPTION_INT, .value = "N", .min = 1, .max = (most),                 \
+     .fallback = "1", .help = "how many devices"},                                                 \
+    {.name = "llm-devices", .type = OPTION_TEXT, .value = "LIST",                                  \
+     .help = "which of them have the language model: 1,3,5 (default: all)"}
+/* clang-format on */
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "fleet/health.h"
+#include "fleet/model.h"
 #include "fleet/power.h"
 #include "fleet/request.h"
 #include "fleet/topic.h"

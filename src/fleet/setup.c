@@ -25,22 +25,13 @@ enum {
 
 /* ---- the list of devices with an LLM ---- */
 
-static struct span trim(struct span s)
-{
-    while (s.n && s.p[0] == ' ')
-        s = span_sub(s, 1, s.n);
-    while (s.n && s.p[s.n - 1] == ' ')
-        s.n--;
-    return s;
-}
-
 int fleet_parse_devices(const char *list, size_t n, unsigned char *on, struct err *e)
 {
     struct span rest = span_str(list);
     for (bool more = true; more;) {
         const uint8_t *comma = span_find(rest, ',');
         size_t length = comma ? (size_t)(comma - rest.p) : rest.n;
-        struct span part = trim(span_sub(rest, 0, length));
+        struct span part = span_trim(span_sub(rest, 0, length), " ");
         int64_t number = 0;
         if (!num_parse_i64(part, &number) || number < 1 || (uint64_t)number > n)
             return err_set(e, ERR_USAGE,
@@ -80,25 +71,9 @@ static int open_model(struct fleet *f, struct err *e)
 {
     const struct settings *s = f->o->settings;
     struct inference_shared *h = &f->shared;
-    struct wattle_model_options o = {
-        .path = f->o->model_path,
-        .threads = (int)settings_int(s, SET_LLM_THREADS),
-        .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
-        .isa = settings_text(s, SET_WATTLE_ISA)[0] ? settings_text(s, SET_WATTLE_ISA) : NULL,
-    };
-    struct fleet_power power;
-    int rc = fleet_power(s, &power, e);
-    if (rc)
-        return rc;
-    struct meter_options m = {
-        .sysroot = settings_text(s, SET_WATTLE_SYSROOT),
-        .idle_w = power.idle_w,
-        .max_w = power.max_w,
-        .board = power.board,
-    };
-    rc = wattle_model_open(&h->model, &o, e->text, sizeof e->text);
+    int rc = fleet_model_open(&h->model, s, f->o->model_path, e);
     if (!rc)
-        rc = meter_open(&h->meter, &m, e);
+        rc = fleet_meter_open(&h->meter, s, &f->power, e);
     if (rc)
         return rc;
     h->feed = f->o->feed;
@@ -116,12 +91,9 @@ static int open_model(struct fleet *f, struct err *e)
         .load_seconds = h->info.load_seconds,
         .file_bytes = h->info.file_bytes,
         .threads = h->info.threads,
-        .power_profile = power.profile,
+        .power_profile = f->power.profile,
     };
-    log_info("Compute device: %s", h->info.device);
-    log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s", h->model_name,
-             h->info.load_seconds, h->info.architecture, h->info.quantization, h->info.threads,
-             h->info.isa);
+    fleet_model_log(&h->info, h->model_name);
     struct wattle_sampling sampling;
     size_t first = 0;
     while (!f->devices[first].llm)
@@ -306,8 +278,7 @@ int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e)
 {
     *f = (struct fleet){.o = o, .n = o->n_devices};
     f->prefix = settings_text(o->settings, SET_MQTT_TOPIC_PREFIX);
-    struct fleet_power power;
-    if (topic_prefix_check(f->prefix, e) || fleet_power(o->settings, &power, e))
+    if (topic_prefix_check(f->prefix, e) || fleet_power(o->settings, &f->power, e))
         return ERR_USAGE;
     choose_queue_size(f);
     f->devices = (struct device *)calloc(f->n, sizeof *f->devices);

@@ -40,7 +40,8 @@ enum stop_reason { NOT_STOPPED, STOP_DONE, STOP_TERM, STOP_INTERRUPT };
 struct fleet {
     const struct fleet_options *o;
     struct loop *loop;
-    struct broker *broker; /* the private one, or NULL */
+    struct broker *broker;    /* the private one, or NULL */
+    struct fleet_power power; /* of the estimate */
     const char *host;
     int port;
     const char *prefix; /* MQTT_TOPIC_PREFIX */

@@ -75,12 +75,8 @@ int workload_open(struct workload **out, const struct workload_options *o, struc
         rc = analysis_open(&w->how, s, &limits, e);
     if (!rc)
         rc = open_dataset(w, e);
-    struct meter_options m = {.sysroot = settings_text(s, SET_WATTLE_SYSROOT),
-                              .idle_w = w->power.idle_w,
-                              .max_w = w->power.max_w,
-                              .board = w->power.board};
     if (!rc)
-        rc = meter_open(&w->meter, &m, e);
+        rc = fleet_meter_open(&w->meter, s, &w->power, e);
     if (!settings_text(s, SET_LLM_SEED)[0])
         w->how.request.seed = SEED_DEFAULT;
     if (rc)
@@ -223,18 +219,10 @@ static void memory_now(struct workload *w, uint64_t *private_bytes, uint64_t *sh
 
 int workload_model_open(struct workload_model *m, struct err *e)
 {
-    const struct settings *s = m->w->o.settings;
-    const char *isa = settings_text(s, SET_WATTLE_ISA);
-    struct wattle_model_options o = {
-        .path = m->path,
-        .threads = (int)settings_int(s, SET_LLM_THREADS),
-        .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
-        .isa = isa[0] ? isa : NULL,
-    };
     memory_now(m->w, &m->before_private, &m->before_shared);
     m->own_private = m->own_shared = 0;
     m->shared.touched_bytes = 0;
-    int rc = wattle_model_open(&m->shared.model, &o, e->text, sizeof e->text);
+    int rc = fleet_model_open(&m->shared.model, m->w->o.settings, m->path, e);
     if (rc)
         return rc;
     wattle_model_info(m->shared.model, &m->shared.info);

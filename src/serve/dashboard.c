@@ -111,7 +111,7 @@ static void describe_machine(char *out, size_t size)
                  c.threads, c.threads == 1 ? "processor" : "processors");
 }
 
-/* DASHBOARD_TOKEN, or the content of DASHBOARD_TOKEN_FILE without line ends at its end. */
+/* Only one of the two settings may say it, and a file that is named has one. */
 static int read_token(const struct settings *s, struct buf *out, struct err *e)
 {
     const char *file = settings_text(s, SET_DASHBOARD_TOKEN_FILE);
@@ -119,16 +119,10 @@ static int read_token(const struct settings *s, struct buf *out, struct err *e)
     if (token[0] && file[0])
         return err_set(e, ERR_USAGE,
                        "DASHBOARD_TOKEN and DASHBOARD_TOKEN_FILE are both given, expected one");
-    if (!file[0]) {
-        buf_str(out, token);
-        return buf_check(out, "DASHBOARD_TOKEN", e);
-    }
-    int rc = file_read(file, out, e);
-    while (!rc && out->n && (out->p[out->n - 1] == '\n' || out->p[out->n - 1] == '\r'))
-        buf_truncate(out, out->n - 1);
-    if (rc)
-        return err_wrap(e, rc, "DASHBOARD_TOKEN_FILE");
-    return out->n ? 0 : err_set(e, ERR_USAGE, "DASHBOARD_TOKEN_FILE '%s' holds no token", file);
+    int rc = settings_secret(s, SET_DASHBOARD_TOKEN, SET_DASHBOARD_TOKEN_FILE, out, e);
+    if (!rc && file[0] && !out->n)
+        rc = err_set(e, ERR_USAGE, "DASHBOARD_TOKEN_FILE '%s' holds no token", file);
+    return rc;
 }
 
 static int open_server(struct dashboard *d, const struct settings *s, struct err *e)
@@ -144,8 +138,6 @@ static int open_server(struct dashboard *d, const struct settings *s, struct err
         .answer = dashboard_answer,
         .ctx = d,
     };
-    if (!rc && token.n && strlen(o.token) != token.n)
-        rc = err_set(e, ERR_USAGE, "DASHBOARD_TOKEN_FILE: a NUL in the token");
     if (!rc) {
         rc = http_server_open(&d->server, &o, e);
         if (rc)

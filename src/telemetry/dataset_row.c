@@ -17,11 +17,7 @@ static const char *const column_names[DATASET_COLUMNS] = {
 
 static struct span trim(struct span s)
 {
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = span_of(s.p + 1, s.n - 1);
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
+    return span_trim(s, " \t");
 }
 
 int dataset_columns_find(struct dataset_columns *c, const struct csv_row *header, struct err *e)

@@ -84,15 +84,6 @@ static int add_piece(struct prompt *p, enum prompt_field field, struct span text
     return 0;
 }
 
-static struct span trim_blanks(struct span s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = span_of(s.p + 1, s.n - 1);
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* Where two equal bytes c stand beside each other from i on in s, or s.n. */
 static size_t find_pair(struct span s, size_t i, uint8_t c)
 {
@@ -123,7 +114,7 @@ static int split(struct prompt *p, struct span s, const uint8_t *begin, struct e
         size_t close = find_pair(s, open + 2, '}');
         if (close == s.n)
             return err_set(e, ERR_USAGE, "line %zu: '{{' without '}}'", line_of(begin, s.p + open));
-        struct span name = trim_blanks(span_sub(s, open + 2, close - open - 2));
+        struct span name = span_trim(span_sub(s, open + 2, close - open - 2), " \t");
         int field = FIELD_TEXT + 1;
         while (field < PROMPT_FIELDS && !span_is(name, field_names[field]))
             field++;
@@ -142,11 +133,7 @@ static int split(struct prompt *p, struct span s, const uint8_t *begin, struct e
 
 static struct span trim_lines(struct span s)
 {
-    while (s.n > 0 && (s.p[0] == '\n' || s.p[0] == '\r'))
-        s = span_of(s.p + 1, s.n - 1);
-    while (s.n > 0 && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
-        s.n--;
-    return s;
+    return span_trim(s, "\n\r");
 }
 
 /* The first line that is just "---": its beginning in *at and its length with the line end, or

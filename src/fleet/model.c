@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "fleet/model.h"
+
+#include "meter/meter.h"
+
+int fleet_model_open(struct wattle_model **out, const struct settings *s, const char *path,
+                     struct err *e)
+{
+    const char *isa = settings_text(s, SET_WATTLE_ISA);
+    struct wattle_model_options o = {
+        .path = path,
+        .threads = (int)settings_int(s, SET_LLM_THREADS),
+        .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
+        .isa = isa[0] ? isa : NULL,
+    };
+    return wattle_model_open(out, &o, e->text, sizeof e->text);
+}
+
+void fleet_model_log(const struct wattle_model_info *info, const char *name)
+{
+    log_info("Compute device: %s", info->device);
+    log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s", name, info->load_seconds,
+             info->architecture, info->quantization, info->threads, info->isa);
+}
+
+int fleet_meter_open(struct meter **out, const struct settings *s, const struct fleet_power *power,
+                     struct err *e)
+{
+    return meter_open(out,
+                      &(struct meter_options){.sysroot = settings_text(s, SET_WATTLE_SYSROOT),
+                                              .idle_w = power->idle_w,
+                                              .max_w = power->max_w,
+                                              .board = power->board},
+                      e);
+}

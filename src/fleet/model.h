@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* A model and its meter as the settings say, for whoever runs one: a fleet, a workload, a server. A
+ * part of fleet.h. */
+#ifndef WATTLE_FLEET_MODEL_H
+#define WATTLE_FLEET_MODEL_H
+
+#include "fleet/power.h"
+
+#include <wattle.h>
+
+struct meter;
+
+/* LLM_THREADS, LLM_MAX_LENGTH and WATTLE_ISA. path: as model_find gives it. */
+int fleet_model_open(struct wattle_model **out, const struct settings *s, const char *path,
+                     struct err *e);
+/* "Compute device: cpu" and how it came up. */
+void fleet_model_log(const struct wattle_model_info *info, const char *name);
+/* WATTLE_SYSROOT, and those watts for the estimate. */
+int fleet_meter_open(struct meter **out, const struct settings *s, const struct fleet_power *power,
+                     struct err *e);
+
+#endif
