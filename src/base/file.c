@@ -195,32 +195,86 @@ int file_check_replaceable(const char *path, struct err *e)
     return 0;
 }
 
-int file_write_atomic(const char *path, struct span bytes, struct err *e)
+int file_out_open(struct file_out *f, const char *path, struct err *e)
 {
-    size_t dir_len;
+    *f = (struct file_out){.fd = -1};
     if (file_check_replaceable(path, e))
         return ERR_IO;
-    char *part = part_path(path, &dir_len);
-    if (!part)
-        return err_set(e, ERR_NOMEM, "cannot write '%s': out of memory", path);
+    size_t dir_len;
+    f->path = strdup(path);
+    f->part = part_path(path, &dir_len);
     int code = 0;
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        code = err_errno(e, errno, "cannot create '%s'", part);
-        goto done;
-    }
-    if (write_all(fd, bytes) != 0 || fsync(fd) != 0)
-        code = err_errno(e, errno, "cannot write '%s'", part);
-    if (close(fd) != 0 && !code)
-        code = err_errno(e, errno, "cannot write '%s'", part);
-    if (!code && rename(part, path) != 0)
-        code = err_errno(e, errno, "cannot rename '%s' to '%s'", part, path);
+    if (!f->path || !f->part)
+        code = err_set(e, ERR_NOMEM, "cannot write '%s': out of memory", path);
+    else if ((f->fd = open(f->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) < 0)
+        code = err_errno(e, errno, "cannot create '%s'", f->part);
     if (code)
-        unlink(part);
-    else
-        sync_folder(path, dir_len);
-done:
-    free(part);
+        file_out_abort(f);
+    return code;
+}
+
+int file_out_reserve(struct file_out *f, uint64_t bytes, struct err *e)
+{
+    if (bytes > INT64_MAX)
+        return err_set(e, ERR_LIMIT, "cannot write '%s': %llu bytes are too many", f->path,
+                       (unsigned long long)bytes);
+    if (!bytes || fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) == 0)
+        return 0;
+    /* Some file systems cannot: the writes will tell. */
+    if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
+        return 0;
+    return err_errno(e, errno, "cannot write '%s': it needs %llu bytes", f->path,
+                     (unsigned long long)bytes);
+}
+
+int file_out_write(struct file_out *f, struct span bytes, struct err *e)
+{
+    if (write_all(f->fd, bytes) != 0)
+        return err_errno(e, errno, "cannot write '%s'", f->part);
+    return 0;
+}
+
+int file_out_finish(struct file_out *f, struct err *e)
+{
+    int code = 0;
+    if (fsync(f->fd) != 0)
+        code = err_errno(e, errno, "cannot write '%s'", f->part);
+    int fd = f->fd;
+    f->fd = -1;
+    if (close(fd) != 0 && !code)
+        code = err_errno(e, errno, "cannot write '%s'", f->part);
+    if (!code && rename(f->part, f->path) != 0)
+        code = err_errno(e, errno, "cannot rename '%s' to '%s'", f->part, f->path);
+    if (!code) {
+        const char *slash = strrchr(f->path, '/');
+        sync_folder(f->path, slash ? (size_t)(slash + 1 - f->path) : 0);
+        free(f->part);
+        f->part = NULL;
+    }
+    file_out_abort(f);
+    return code;
+}
+
+void file_out_abort(struct file_out *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    if (f->part)
+        unlink(f->part);
+    free(f->part);
+    free(f->path);
+    *f = (struct file_out){.fd = -1};
+}
+
+int file_write_atomic(const char *path, struct span bytes, struct err *e)
+{
+    struct file_out f;
+    int code = file_out_open(&f, path, e);
+    if (!code)
+        code = file_out_write(&f, bytes, e);
+    if (!code)
+        code = file_out_finish(&f, e);
+    file_out_abort(&f);
     return code;
 }
 

@@ -40,6 +40,21 @@ int file_check_replaceable(const char *path, struct err *e);
  * 0644 & ~umask. What is no regular file is not replaced. */
 int file_write_atomic(const char *path, struct span bytes, struct err *e);
 
+/* The same for bytes that come one after another and are too many to hold. */
+struct file_out {
+    char *path, *part;
+    int fd; /* -1: not open */
+};
+/* Creates the temporary file; path is copied. */
+int file_out_open(struct file_out *f, const char *path, struct err *e);
+/* Takes room for bytes in all, where the file system can: a full disk is found before the work. */
+int file_out_reserve(struct file_out *f, uint64_t bytes, struct err *e);
+int file_out_write(struct file_out *f, struct span bytes, struct err *e);
+/* Syncs, renames, and releases f; a failure leaves what was at path. */
+int file_out_finish(struct file_out *f, struct err *e);
+/* Removes the temporary file. Zeroed with fd -1, or after file_out_finish: nothing. */
+void file_out_abort(struct file_out *f);
+
 /* mkdir -p, mode 0755. */
 int file_make_dirs(const char *path, struct err *e);
 

@@ -14,6 +14,7 @@ struct gguf_entry {
     size_t n;      /* elements of an array */
     struct span data;
     const struct span *strings; /* array of strings */
+    struct span raw;            /* the value as it stands, from its type on */
 };
 
 /* Invariants once open: entries are sorted by key, by_name by name; neither holds one twice. */
@@ -38,6 +39,8 @@ size_t gguf_type_bytes(uint32_t type);
 int gguf_read_metadata(struct gguf *g, struct cursor *c, uint64_t n, struct err *e);
 /* Reads n tensor descriptions at the cursor, finds the data behind them and checks all of it. */
 int gguf_read_tensors(struct gguf *g, struct cursor *c, uint64_t n, struct err *e);
+/* Row and data bytes of a tensor from its type and dims, without overflow. */
+int gguf_compute_size(struct tensor *t, struct err *e);
 /* A length-prefixed string; what names it in the message. */
 int gguf_read_string(struct cursor *c, const char *what, struct span *out, struct err *e);
 

@@ -171,19 +171,14 @@ int gguf_read_name(struct gguf *g, struct cursor *c, const char *what, size_t ma
     return *out ? 0 : err_set(e, ERR_NOMEM, "%s: no memory", what);
 }
 
-static int read_entry(struct gguf *g, struct cursor *c, size_t i, struct err *e)
+static int read_value(struct gguf *g, struct cursor *c, struct gguf_entry *entry, struct err *e)
 {
-    struct gguf_entry *entry = &g->entries[i];
     char what[128];
-    snprintf(what, sizeof what, "key of metadata entry %zu", i);
-    int code = gguf_read_name(g, c, what, KEY_BYTES_MAX, &entry->key, e);
-    if (code)
-        return code;
     snprintf(what, sizeof what, "key '%.100s'", entry->key);
     entry->type = cursor_u32(c);
     if (!c->ok)
         return cut_off(what, e);
-    code = check_type(entry->type, what, e);
+    int code = check_type(entry->type, what, e);
     if (code)
         return code;
     if (entry->type == GGUF_STRING)
@@ -194,6 +189,19 @@ static int read_entry(struct gguf *g, struct cursor *c, size_t i, struct err *e)
     if (!c->ok)
         return cut_off(what, e);
     return entry->type == GGUF_BOOL ? check_bools(entry->data, what, e) : 0;
+}
+
+static int read_entry(struct gguf *g, struct cursor *c, size_t i, struct err *e)
+{
+    struct gguf_entry *entry = &g->entries[i];
+    char what[64];
+    snprintf(what, sizeof what, "key of metadata entry %zu", i);
+    int code = gguf_read_name(g, c, what, KEY_BYTES_MAX, &entry->key, e);
+    size_t start = c->pos;
+    if (!code)
+        code = read_value(g, c, entry, e);
+    entry->raw = span_sub(c->s, start, c->pos - start);
+    return code;
 }
 
 static int compare_entries(const void *a, const void *b)

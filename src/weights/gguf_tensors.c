@@ -57,8 +57,7 @@ static int read_dims(struct tensor *t, struct cursor *c, struct err *e)
     return 0;
 }
 
-/* row_bytes and data.n from type and dims. */
-static int compute_size(struct tensor *t, struct err *e)
+int gguf_compute_size(struct tensor *t, struct err *e)
 {
     const struct wtype_info *info = wtype_info(t->type);
     if (!info)
@@ -97,7 +96,7 @@ static int read_tensor(struct gguf *g, struct cursor *c, size_t i, uint64_t *off
                        "tensor '%s': its description reaches past the end of the file: it is cut "
                        "off",
                        t->name);
-    code = compute_size(t, e);
+    code = gguf_compute_size(t, e);
     if (!code && *offset % g->alignment)
         code = err_set(e, ERR_FORMAT, "tensor '%s': offset %llu, expected a multiple of %llu",
                        t->name, (unsigned long long)*offset, (unsigned long long)g->alignment);

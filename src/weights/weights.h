@@ -110,4 +110,6 @@ size_t weights_tensor_index(const struct weights *w, const struct tensor *t);
  * Git LFS pointer or an HTML page stands in its place, else 0. */
 int weights_refuse_stand_in(struct span bytes, const char *name, struct err *e);
 
+#include "weights/gguf_write.h"
+
 #endif
