@@ -42,4 +42,18 @@ static inline float float_from_half(uint16_t h)
     return float_from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
 }
 
+/* The nearest binary16, ties to even; from 65520 on an infinity. f is no NaN. */
+static inline uint16_t half_from_float(float f)
+{
+    uint32_t bits = bits_from_float(f), sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+    if (size >= 0x477ff000)
+        return (uint16_t)(sign | 0x7c00);
+    if (size < 0x38800000) { /* subnormal: adding 1/2 rounds to multiples of 2^-24 */
+        uint32_t rounded = bits_from_float(float_from_bits(size) + 0.5f);
+        return (uint16_t)(sign | (rounded - 0x3f000000));
+    }
+    uint32_t odd = size >> 13 & 1;
+    return (uint16_t)(sign | (size - ((127 - 15) << 23) + 0xfff + odd) >> 13);
+}
+
 #endif
