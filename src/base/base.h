@@ -24,5 +24,6 @@
 #include "base/rng.h"
 #include "base/span.h"
 #include "base/utf8.h"
+#include "base/words.h"
 
 #endif

@@ -63,6 +63,9 @@ static int open_all(struct server *v, const struct settings *s, struct err *e)
     if (rc)
         return rc;
     wattle_model_info(v->model, &info);
+    rc = memory_limit_check_model(v->meter, &info, e);
+    if (rc)
+        return rc;
     fleet_model_log(&info, settings_text(s, SET_LLM_MODEL_NAME));
     return engine_server_open(
         &v->engine,
@@ -81,7 +84,7 @@ static int run(const struct settings *s, struct err *e)
 {
     struct server v = {.interrupted = false};
     buf_init(&v.path, PATH_BYTES_MAX);
-    buf_init(&v.key, SETTINGS_PASSWORD_MAX);
+    buf_init(&v.key, SETTINGS_SECRET_MAX);
     int rc = open_all(&v, s, e);
     if (!rc) {
         log_info("Listening at %s", engine_server_url(v.engine));

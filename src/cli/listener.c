@@ -126,10 +126,11 @@ static int connect_client(struct listener *l, struct err *e)
 int listener_open(struct listener *l, const struct listener_options *o, struct err *e)
 {
     *l = (struct listener){.o = *o};
-    buf_init(&l->password, SETTINGS_PASSWORD_MAX);
+    buf_init(&l->password, SETTINGS_SECRET_MAX);
     int rc = topic_prefix_check(settings_text(o->settings, SET_MQTT_TOPIC_PREFIX), e);
     if (!rc)
-        rc = settings_mqtt_password(o->settings, &l->password, e);
+        rc = settings_secret(o->settings, SET_MQTT_PASSWORD, SET_MQTT_PASSWORD_FILE, &l->password,
+                             e);
     if (!rc)
         rc = loop_open(&l->loop, e);
     if (!rc)

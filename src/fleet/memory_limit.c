@@ -7,6 +7,8 @@
  * warning. */
 #include "fleet/memory_limit.h"
 
+#include "fleet/model.h"
+
 enum { MIB = 1 << 20 };
 
 /* Rounded up: a limit that is said must do. */

@@ -15,7 +15,5 @@ struct memory_need {
 /* limit 0: none. ERR_LIMIT: the process would be ended by the kernel; a limit that is merely slow
  * is a warning in the log. */
 int memory_limit_check(const struct memory_need *n, uint64_t limit, struct err *e);
-/* The same for a model that has just been opened. */
-int memory_limit_check_model(struct meter *m, const struct wattle_model_info *model, struct err *e);
 
 #endif

@@ -13,6 +13,9 @@ struct meter;
 /* LLM_THREADS, LLM_MAX_LENGTH and WATTLE_ISA. path: as model_find gives it. */
 int fleet_model_open(struct wattle_model **out, const struct settings *s, const char *path,
                      struct err *e);
+/* Whether a model that has just been opened fits into the memory that we may use: ERR_LIMIT if the
+ * kernel would end us for it; a warning in the log where it will be slow. */
+int memory_limit_check_model(struct meter *m, const struct wattle_model_info *model, struct err *e);
 /* "Compute device: cpu" and how it came up. */
 void fleet_model_log(const struct wattle_model_info *info, const char *name);
 /* WATTLE_SYSROOT, and those watts for the estimate. */

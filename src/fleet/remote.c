@@ -41,7 +41,9 @@ int remote_open(struct remote **out, const struct remote_options *o, struct err 
     r->o = *o;
     buf_init(&url, 8192);
     write_url(&url, o->endpoint);
-    int rc = buf_check(&url, "LLM_ENDPOINT", e);
+    int rc = http_check_url(o->endpoint, e);
+    if (!rc)
+        rc = buf_check(&url, "its URL", e);
     if (!rc)
         rc = http_poster_open(&r->poster,
                               &(struct http_post_options){.url = buf_cstr(&url),
@@ -189,15 +191,41 @@ static void read_cost(struct remote_answer *out, const struct json *cost)
     word(out->device, sizeof out->device, cost, "compute_device");
 }
 
+/* v is what the answer has at path. */
+static int expect(const struct json *v, const char *path, enum json_type type, struct err *e)
+{
+    enum json_type got = json_type_of(v);
+    if (v && got == type)
+        return 0;
+    return err_set(e, ERR_FORMAT,
+                   "its answer: %s: %s%s, expected %s, as chat completions of OpenAI have it", path,
+                   v ? "is " : "is missing", v ? json_type_name(got) : "", json_type_name(type));
+}
+
+static int find_content(const struct json *doc, const struct json **choice,
+                        const struct json **content, struct err *e)
+{
+    const struct json *choices = json_get(doc, "choices");
+    int rc = expect(doc, "the whole", JSON_OBJECT, e);
+    if (!rc)
+        rc = expect(choices, "choices", JSON_ARRAY, e);
+    *choice = json_at(choices, 0);
+    if (!rc)
+        rc = expect(*choice, "choices[0]", JSON_OBJECT, e);
+    const struct json *message = json_get(*choice, "message");
+    if (!rc)
+        rc = expect(message, "choices[0].message", JSON_OBJECT, e);
+    *content = json_get(message, "content");
+    return rc ? rc : expect(*content, "choices[0].message.content", JSON_STRING, e);
+}
+
 static int read_answer(struct remote_answer *out, const struct json *doc, struct err *e)
 {
-    const struct json *choice = json_at(json_get(doc, "choices"), 0);
-    const struct json *content = json_get(json_get(choice, "message"), "content");
-    const struct json *usage = json_get(doc, "usage");
+    const struct json *choice, *content, *usage = json_get(doc, "usage");
+    int rc = find_content(doc, &choice, &content, e);
     struct span text = json_string(content);
-    if (json_type_of(content) != JSON_STRING)
-        return err_set(e, ERR_FORMAT, "choices: message: content: %s, expected a text",
-                       json_type_name(json_type_of(content)));
+    if (rc)
+        return rc;
     out->result.text = malloc(text.n + 1);
     if (!out->result.text)
         return err_set(e, ERR_NOMEM, "no memory for an answer of %zu bytes", text.n);
@@ -222,12 +250,18 @@ static int refused(int status, struct span body, struct err *e)
 {
     struct json *doc = NULL;
     struct err ignored;
-    struct span why = {NULL, 0};
-    if (json_parse(&doc, body, ANSWER_MAX, "answer", &ignored) == 0)
-        why = json_string(json_get(json_get(doc, "error"), "message"));
-    err_set(e, ERR_IO, "HTTP status %d%s%.*s", status, why.n ? ": " : "", SPAN_FMT(why));
+    char why[LIBRARY_WORDS_SIZE] = "";
+    if (json_parse(&doc, body, ANSWER_MAX, "answer", &ignored) == 0) {
+        const struct json *error = json_get(doc, "error"); /* some servers have the text alone */
+        struct span said =
+            json_string(json_type_of(error) == JSON_STRING ? error : json_get(error, "message"));
+        if (said.n)
+            library_words(why, (const char *)said.p);
+    }
     json_close(&doc);
-    return ERR_IO;
+    if (why[0])
+        return err_set(e, ERR_IO, "HTTP status %d: %s", status, why);
+    return err_set(e, ERR_IO, "HTTP status %d for POST …/chat/completions, expected 200", status);
 }
 
 /* False: told to stop. */
@@ -277,7 +311,7 @@ int remote_generate(struct remote *r, const struct wattle_request *q, struct rem
     if (!rc && status != 200)
         rc = refused(status, buf_view(&text), e);
     else if (!rc)
-        rc = json_parse_nul(&doc, buf_view(&text), ANSWER_MAX, "answer", e);
+        rc = json_parse_nul(&doc, buf_view(&text), ANSWER_MAX, "its answer", e);
     if (!rc) {
         out->seconds = (double)(clock_mono_ns() - start_ns) / 1e9;
         rc = read_answer(out, doc, e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns everything that a fleet needs before its first message: dataset, prompt, model, meter,
  * store, broker, the devices' names and files. A wrong value is an error here, not later. */
-#include "fleet/memory_limit.h"
+#include "fleet/model.h"
 #include "fleet/state.h"
 
 #include <errno.h>
@@ -116,9 +116,13 @@ static int open_remote(struct fleet *f, struct err *e)
     const struct settings *s = f->o->settings;
     struct inference_shared *h = &f->shared;
     struct buf key;
-    buf_init(&key, SETTINGS_PASSWORD_MAX);
+    buf_init(&key, SETTINGS_SECRET_MAX);
     h->model_name = settings_text(s, SET_LLM_MODEL_NAME);
     int rc = settings_secret(s, SET_LLM_API_KEY, SET_LLM_API_KEY_FILE, &key, e);
+    if (!rc && (rc = http_check_bearer(buf_cstr(&key), e)) != 0)
+        err_wrap(e, rc, "%s",
+                 settings_env_name(settings_text(s, SET_LLM_API_KEY_FILE)[0] ? SET_LLM_API_KEY_FILE
+                                                                             : SET_LLM_API_KEY));
     if (!rc)
         rc = remote_open(&h->remote,
                          &(struct remote_options){.endpoint = settings_text(s, SET_LLM_ENDPOINT),
@@ -142,11 +146,11 @@ static int open_remote(struct fleet *f, struct err *e)
 static int open_broker(struct fleet *f, struct err *e)
 {
     const struct settings *s = f->o->settings;
-    buf_init(&f->password, SETTINGS_PASSWORD_MAX);
+    buf_init(&f->password, SETTINGS_SECRET_MAX);
     f->host = settings_text(s, SET_MQTT_BROKER);
     f->port = (int)settings_int(s, SET_MQTT_PORT);
     if (f->o->single || (settings_given(s, SET_MQTT_BROKER) && f->host[0]))
-        return settings_mqtt_password(s, &f->password, e);
+        return settings_secret(s, SET_MQTT_PASSWORD, SET_MQTT_PASSWORD_FILE, &f->password, e);
     int rc = broker_open(&f->broker, e);
     if (rc)
         return rc;

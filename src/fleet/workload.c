@@ -226,7 +226,8 @@ int workload_model_open(struct workload_model *m, struct err *e)
     if (rc)
         return rc;
     wattle_model_info(m->shared.model, &m->shared.info);
-    if (m->w->o.metrics_dir && m->name && !m->log)
+    rc = memory_limit_check_model(m->w->meter, &m->shared.info, e);
+    if (!rc && m->w->o.metrics_dir && m->name && !m->log)
         rc = open_log(m, e);
     if (rc)
         workload_model_close(m);

@@ -89,6 +89,8 @@ static int find_token(struct pull *p, struct err *e)
             rc = file_read(buf_cstr(&path), &p->token, e);
     }
     trim(&p->token, " \t\r\n");
+    if (rc == 0 && (rc = http_check_bearer(buf_cstr(&p->token), e)) < 0)
+        err_wrap(e, rc, "the access token (HF_TOKEN or its file)");
     buf_release(&path);
     return rc;
 }

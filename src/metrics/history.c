@@ -98,6 +98,7 @@ static int read_rows(struct search *s, const char *prefix, const struct history_
                                   "AND substr(+topic, 1, length(?1)) = ?1 AND typeof(payload) = "
                                   "'text' AND instr(substr(topic, length(?1) + 1), '/') = 0";
     sqlite3_stmt *rows = NULL;
+    char why[LIBRARY_WORDS_SIZE];
     struct buf topic;
     int64_t first_us = 0;
     int64_t from = find_id(s->db, (int64_t)(q->from_s * 1e6), &first_us);
@@ -109,7 +110,7 @@ static int read_rows(struct search *s, const char *prefix, const struct history_
     buf_printf(&topic, q->id ? "%s/telemetry/%s" : "%s/metrics/", prefix, q->id ? q->id : "");
     int rc = t && !topic.failed ? 0 : err_set(e, ERR_NOMEM, "history: no memory");
     if (!rc && sqlite3_prepare_v2(s->db, q->id ? by_topic : by_time, -1, &rows, NULL) != SQLITE_OK)
-        rc = err_set(e, ERR_FORMAT, "history: %s", sqlite3_errmsg(s->db));
+        rc = err_set(e, ERR_FORMAT, "history: %s", library_words(why, sqlite3_errmsg(s->db)));
     if (!rc) {
         sqlite3_bind_text(rows, 1, buf_cstr(&topic), (int)topic.n, SQLITE_STATIC);
         sqlite3_bind_int64(rows, 2, from);
@@ -128,12 +129,14 @@ int store_write_history(const char *path, const char *prefix, const struct histo
                         struct buf *out, struct err *e)
 {
     struct search s = {.until_ns = clock_mono_ns() + (uint64_t)QUERY_MS * 1000000};
+    char why[LIBRARY_WORDS_SIZE];
     int rc = history_check(q, e);
     if (rc)
         return rc;
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &s.db, flags, NULL) != SQLITE_OK) {
-        rc = err_set(e, ERR_IO, "store '%s': %s", path, s.db ? sqlite3_errmsg(s.db) : "no memory");
+        rc = err_set(e, ERR_IO, "store '%s': %s", path,
+                     s.db ? library_words(why, sqlite3_errmsg(s.db)) : "no memory");
     } else {
         sqlite3_busy_timeout(s.db, BUSY_MS);
         sqlite3_progress_handler(s.db, STEPS, is_late, &s);

@@ -57,9 +57,10 @@ struct store {
 
 static int failed(const struct store *s, struct err *e)
 {
+    char why[LIBRARY_WORDS_SIZE];
     int code = sqlite3_errcode(s->db) & 0xff;
     return err_set(e, code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? ERR_FORMAT : ERR_IO,
-                   "store '%s': %s", s->path, sqlite3_errmsg(s->db));
+                   "store '%s': %s", s->path, library_words(why, sqlite3_errmsg(s->db)));
 }
 
 static int execute(const struct store *s, const char *sql, struct err *e)

@@ -106,7 +106,8 @@ int client_make(const struct mqtt_options *o, enum mqtt_version version, const s
                        o->client_id);
     int rc = set_options(c, o, version, tls);
     if (rc) {
-        err_set(e, ERR_USAGE, "MQTT options: %s", mosquitto_strerror(rc));
+        char why[LIBRARY_WORDS_SIZE];
+        err_set(e, ERR_USAGE, "MQTT options: %s", library_words(why, mosquitto_strerror(rc)));
         mosquitto_destroy(c);
         return rc == MOSQ_ERR_NOMEM ? ERR_NOMEM : ERR_USAGE;
     }
@@ -175,12 +176,12 @@ int client_transfer(struct mosquitto *c, bool readable, bool writable, bool hand
     return rc;
 }
 
-const char *client_reason(int rc, int error_number)
+const char *client_reason(char out[LIBRARY_WORDS_SIZE], int rc, int error_number)
 {
     /* an end of file in the middle of a packet is an ERRNO without one */
     bool lost = rc == MOSQ_ERR_CONN_LOST || (rc == MOSQ_ERR_ERRNO && !error_number);
     return lost                       ? "the connection was lost"
            : rc == MOSQ_ERR_ERRNO     ? strerror(error_number)
            : rc == MOSQ_ERR_KEEPALIVE ? "the broker no longer answers"
-                                      : mosquitto_strerror(rc);
+                                      : library_words(out, mosquitto_strerror(rc));
 }

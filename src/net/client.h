@@ -37,7 +37,7 @@ int client_connect(struct mosquitto *c, const struct mqtt_options *o, const char
 int client_socket_error(struct mosquitto *c); /* errno of connect(2); 0: it is through */
 /* handshake: TLS, and CONNACK has not come; hold: nor is CONNECT to be written yet. */
 int client_transfer(struct mosquitto *c, bool readable, bool writable, bool handshake, bool hold);
-const char *client_reason(int rc, int error_number);
+const char *client_reason(char out[LIBRARY_WORDS_SIZE], int rc, int error_number);
 
 /* What a broker allows, from CONNACK's properties. */
 struct client_limits {

@@ -4,6 +4,7 @@
 #include "net/http_call.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- the client ---- */
@@ -19,9 +20,33 @@ static void init_once(void)
 int http_library(struct err *e)
 {
     pthread_once(&once, init_once);
+    char why[LIBRARY_WORDS_SIZE];
     if (global_result != CURLE_OK)
-        return err_set(e, ERR_IO, "libcurl does not start: %s", curl_easy_strerror(global_result));
+        return err_set(e, ERR_IO, "libcurl does not start: %s",
+                       library_words(why, curl_easy_strerror(global_result)));
     return 0;
+}
+
+/* libcurl takes lines of 100 KiB (CURL_MAX_HTTP_HEADER) and says of a longer one that it had no
+ * memory. */
+static bool is_long_header(CURL *easy, CURLcode code)
+{
+    curl_off_t first_byte_us = 0;
+    curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+    return code == CURLE_OUT_OF_MEMORY && first_byte_us > 0;
+}
+
+const char *http_words(char out[LIBRARY_WORDS_SIZE], CURL *easy, CURLcode code, const char *said)
+{
+    long error_number = 0;
+    if (is_long_header(easy, code))
+        return library_words(out, "a header of the answer is too long, expected at most 100 KiB");
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error_number);
+    if (code == CURLE_COULDNT_CONNECT && error_number > 0) {
+        snprintf(out, LIBRARY_WORDS_SIZE, "%s", strerror((int)error_number));
+        return out;
+    }
+    return library_words(out, said[0] ? said : curl_easy_strerror(code));
 }
 
 static uint64_t or_default(uint64_t v, uint64_t fallback)
@@ -111,8 +136,9 @@ int http_check_bearer(const char *bearer, struct err *e)
     for (const char *p = bearer; p && *p; p++)
         if (*p <= ' ' || *p > '~')
             return err_set(e, ERR_USAGE,
-                           "the access token has a blank or a character that is no ASCII, expected "
-                           "one as hf_…");
+                           "character %zu is a blank, a control character or no ASCII, expected a "
+                           "token of letters, digits and signs",
+                           (size_t)(p - bearer) + 1);
     return 0;
 }
 

@@ -16,6 +16,13 @@ enum {
     HTTP_ERROR_TEXT_MAX = 4 << 10 /* bytes kept of the body of a refusal */
 };
 
+/* Whether a bearer token can stand in a header; NULL is fine. ERR_USAGE: what is wrong with it, for
+ * the caller to say whose token it is. */
+int http_check_bearer(const char *bearer, struct err *e);
+
+/* ERR_USAGE: no http or https URL with a host. */
+int http_check_url(const char *url, struct err *e);
+
 struct http; /* one thread */
 
 struct http_options {

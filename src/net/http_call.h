@@ -64,7 +64,8 @@ void call_hop_done(struct http_call *c, CURLcode result);
 void call_end(struct http_call *c, int code, uint64_t retry_after_ms); /* c is gone */
 
 /* http.c: what every client of ours begins with. */
-int http_library(struct err *e);                          /* libcurl is ready */
-int http_check_bearer(const char *bearer, struct err *e); /* it can stand in a header */
+int http_library(struct err *e); /* libcurl is ready */
+/* Why a transfer failed, in our words where libcurl's mislead; said: of CURLOPT_ERRORBUFFER. */
+const char *http_words(char out[LIBRARY_WORDS_SIZE], CURL *easy, CURLcode code, const char *said);
 
 #endif

@@ -13,7 +13,6 @@ struct http_poster {
     char error[CURL_ERROR_SIZE];
     bool (*keep_going)(void *ctx);
     void *ctx;
-    char origin[ORIGIN_SIZE];
     struct buf *text; /* of the request that runs */
 };
 
@@ -88,7 +87,8 @@ int http_poster_open(struct http_poster **out, const struct http_post_options *o
         return err_set(e, ERR_NOMEM, "no memory for an HTTP client");
     p->keep_going = o->keep_going;
     p->ctx = o->ctx;
-    rc = url_origin(o->url, p->origin, e);
+    char origin[ORIGIN_SIZE];
+    rc = url_origin(o->url, origin, e);
     p->easy = curl_easy_init();
     if (!rc && (!p->easy || !set_headers(p, o->bearer) || !set_options(p, o)))
         rc = err_set(e, ERR_NOMEM, "no memory for an HTTP client");
@@ -115,6 +115,7 @@ int http_post_json(struct http_poster *p, struct span json, struct http_answer *
                    struct buf *text, struct err *e)
 {
     long status = 0;
+    char why[LIBRARY_WORDS_SIZE];
     curl_off_t retry_after_s = 0;
     p->text = text;
     p->error[0] = '\0';
@@ -124,13 +125,11 @@ int http_post_json(struct http_poster *p, struct span json, struct http_answer *
         return err_set(e, ERR_NOMEM, "no memory for a request");
     CURLcode code = curl_easy_perform(p->easy);
     if (code == CURLE_ABORTED_BY_CALLBACK)
-        return err_set(e, ERR_CANCELLED, "%s: cancelled", p->origin);
+        return err_set(e, ERR_CANCELLED, "cancelled");
     if (code == CURLE_WRITE_ERROR && text->failed)
-        return err_set(e, ERR_LIMIT, "%s: the answer is longer than %zu bytes", p->origin,
-                       text->max);
+        return err_set(e, ERR_LIMIT, "the answer is longer than %zu bytes", text->max);
     if (code != CURLE_OK)
-        return err_set(e, ERR_IO, "%s: %s", p->origin,
-                       p->error[0] ? p->error : curl_easy_strerror(code));
+        return err_set(e, ERR_IO, "%s", http_words(why, p->easy, code, p->error));
     curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(p->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     *answer = (struct http_answer){(int)status, retry_after_s > 0 && retry_after_s < 86400

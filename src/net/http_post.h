@@ -28,7 +28,8 @@ struct http_answer {
     uint64_t retry_after_ms; /* that a 429 or 503 asked for; 0: none */
 };
 /* Any status is an answer; its body is appended to text, whose maximum bounds it. ERR_IO: none
- * came; ERR_LIMIT: longer than text may be. */
+ * came; ERR_LIMIT: longer than text may be. The line of a failure does not name the server: the
+ * caller knows what its user calls it. */
 int http_post_json(struct http_poster *p, struct span json, struct http_answer *answer,
                    struct buf *text, struct err *e);
 

@@ -106,6 +106,12 @@ int url_origin(const char *url, char origin[ORIGIN_SIZE], struct err *e)
     return rc;
 }
 
+int http_check_url(const char *url, struct err *e)
+{
+    char origin[ORIGIN_SIZE];
+    return url_origin(url, origin, e);
+}
+
 int url_join(const char *base, const char *location, struct buf *out, struct err *e)
 {
     CURLU *u = curl_url();

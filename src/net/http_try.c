@@ -339,10 +339,9 @@ static bool is_unreachable(CURLcode r)
 }
 
 /* The hop's own host: an address of a content network has its keys in the rest. */
-static void describe(struct http_call *c, CURLcode result)
+static void describe(struct http_call *c, const char *why)
 {
     char origin[ORIGIN_SIZE];
-    const char *why = c->curl_error[0] ? c->curl_error : curl_easy_strerror(result);
     struct err ignored;
     if (url_origin(buf_cstr(&c->url), origin, &ignored) < 0)
         snprintf(origin, sizeof origin, "%s", c->origin);
@@ -382,7 +381,9 @@ void call_hop_done(struct http_call *c, CURLcode result)
         snprintf(c->curl_error, sizeof c->curl_error, "the connection ended at byte %llu of %llu",
                  (unsigned long long)c->position, (unsigned long long)c->r.total);
     }
-    describe(c, result);
+    char words[LIBRARY_WORDS_SIZE];
+    const char *why = http_words(words, c->easy, result, c->curl_error);
+    describe(c, why);
     if (is_lasting(result)) {
         call_end(c, ERR_IO, 0);
         return;
@@ -390,6 +391,5 @@ void call_hop_done(struct http_call *c, CURLcode result)
     int most = c->owner->o.tries;
     if (is_unreachable(result) && most > CONNECT_TRIES)
         most = CONNECT_TRIES;
-    const char *why = c->curl_error[0] ? c->curl_error : curl_easy_strerror(result);
     try_again(c, why, most, 0);
 }

@@ -151,9 +151,10 @@ static void on_disconnect(struct mosquitto *client, void *ctx, int code,
 static void on_library_log(struct mosquitto *client, void *ctx, int level, const char *text)
 {
     (void)client;
+    char words[LIBRARY_WORDS_SIZE];
     struct mqtt *m = owner(ctx);
     if (m && level == MOSQ_LOG_ERR && !m->words[0])
-        snprintf(m->words, sizeof m->words, "%.*s", (int)strcspn(text, "\r\n"), text);
+        snprintf(m->words, sizeof m->words, "%s", library_words(words, text));
 }
 
 static const struct client_calls calls = {on_connack,  on_puback,     on_suback,
@@ -208,8 +209,9 @@ static void note_failure(struct mqtt *m, const struct mqtt_link *k, const char *
 void mqtt_link_check(struct mqtt *m, int rc)
 {
     int error_number = errno;
+    char why[LIBRARY_WORDS_SIZE];
     if (rc != MOSQ_ERR_SUCCESS && m->state != MQTT_LEAVING && !m->lost[0])
-        note_failure(m, m->link, client_reason(rc, error_number));
+        note_failure(m, m->link, client_reason(why, rc, error_number));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -219,6 +221,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (!m)
         return;
     int error = 0;
+    char why[LIBRARY_WORDS_SIZE];
     m->depth++;
     if (!k->reachable) {
         error = client_socket_error(k->client);
@@ -238,7 +241,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         if (!m->lost[0])
             note_failure(m, k,
                          error                ? strerror(error)
-                         : status == UV_EBADF ? client_reason(MOSQ_ERR_CONN_LOST, 0)
+                         : status == UV_EBADF ? client_reason(why, MOSQ_ERR_CONN_LOST, 0)
                                               : uv_strerror(status));
     }
     if (!m->lost[0])
@@ -300,6 +303,7 @@ int mqtt_link_probe(struct mqtt *m, struct err *e)
 void mqtt_link_connect(struct mqtt *m)
 {
     struct err e = {""};
+    char why[LIBRARY_WORDS_SIZE];
     struct mqtt_link *k = (struct mqtt_link *)calloc(1, sizeof *k);
     m->state = MQTT_CONNECTING;
     if (!k) {
@@ -326,7 +330,7 @@ void mqtt_link_connect(struct mqtt *m)
         if (rc < 0)
             mqtt_lose(m, uv_strerror(rc), false);
         else
-            note_failure(m, k, client_reason(rc, error_number));
+            note_failure(m, k, client_reason(why, rc, error_number));
         mosquitto_destroy(k->client);
         free(k);
         return;

@@ -295,7 +295,8 @@ void mqtt_send_waiting(struct mqtt *m)
         int rc = mosquitto_publish(k->client, &mid, next->topic, (int)next->payload.n,
                                    next->payload.p, 1, next->retain && k->limits.keeps_retained);
         if (never_goes(rc)) {
-            refuse_next(m, mosquitto_strerror(rc));
+            char why[LIBRARY_WORDS_SIZE];
+            refuse_next(m, library_words(why, mosquitto_strerror(rc)));
             continue;
         }
         if (mid) {

@@ -34,10 +34,9 @@ static bool is_address(const char *host)
 /* ---- the files ---- */
 
 /* Why OpenSSL did not take a file: its last word, without its numbers. */
-static const char *last_word(void)
+static const char *last_word(char out[LIBRARY_WORDS_SIZE])
 {
-    const char *word = ERR_reason_error_string(ERR_peek_last_error());
-    return word ? word : "no reason given";
+    return library_words(out, ERR_reason_error_string(ERR_peek_last_error()));
 }
 
 static int check_file(const char *name, const char *path, struct err *e)
@@ -69,10 +68,11 @@ static int load_authorities(SSL_CTX *c, const char *path, struct err *e)
         SSL_CTX_set_default_verify_paths(c);
         return 0;
     }
+    char why[LIBRARY_WORDS_SIZE];
     int rc = check_file("MQTT_CA_FILE", path, e);
     if (!rc && SSL_CTX_load_verify_locations(c, path, NULL) != 1)
         rc = err_set(e, ERR_USAGE, "MQTT_CA_FILE '%s': %s, expected certificates in PEM", path,
-                     last_word());
+                     last_word(why));
     return rc;
 }
 
@@ -91,6 +91,7 @@ static int key_problem(const char *cert, const char *key, bool encrypted, struct
 
 static int load_own(SSL_CTX *c, const char *cert, const char *key, struct err *e)
 {
+    char why[LIBRARY_WORDS_SIZE];
     bool encrypted = false;
     int rc = check_file("MQTT_CERT_FILE", cert, e);
     if (!rc)
@@ -101,7 +102,7 @@ static int load_own(SSL_CTX *c, const char *cert, const char *key, struct err *e
     SSL_CTX_set_default_passwd_cb_userdata(c, &encrypted);
     if (SSL_CTX_use_certificate_chain_file(c, cert) != 1)
         rc = err_set(e, ERR_USAGE, "MQTT_CERT_FILE '%s': %s, expected a certificate in PEM", cert,
-                     last_word());
+                     last_word(why));
     else if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1 ||
              SSL_CTX_check_private_key(c) != 1)
         rc = key_problem(cert, key, encrypted, e);

@@ -163,14 +163,11 @@ const char *settings_word(const struct settings *s, int i);
 /* Interval "1-5" checked at parsing: its two ends in seconds. */
 void settings_interval(const struct settings *s, double *min_s, double *max_s);
 
-enum { SETTINGS_PASSWORD_MAX = 65536 };
+enum { SETTINGS_SECRET_MAX = 65536 };
 /* The secret itself, or the content of the file that the other setting names, without line ends at
- * its end; "": neither is given. The file goes first. out: as for a password. */
+ * its end; "": neither is given. The file goes first. out: of at least SETTINGS_SECRET_MAX. */
 int settings_secret(const struct settings *s, enum setting_id id, enum setting_id file_id,
                     struct buf *out, struct err *e);
-/* MQTT_PASSWORD, or the content of MQTT_PASSWORD_FILE without line ends at its end; "": neither is
- * given. out: of at least SETTINGS_PASSWORD_MAX. */
-int settings_mqtt_password(const struct settings *s, struct buf *out, struct err *e);
 
 /* What one device of many has: s itself, or s with what the config says of that name or id over it;
  * both live as long as s. ERR_USAGE: the config names the device twice. One thread. */

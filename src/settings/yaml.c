@@ -78,6 +78,7 @@ static struct yaml_place place_of(const struct reader *r, const struct fy_mark *
 static int refuse_syntax(const struct reader *r, struct err *e)
 {
     void *at = NULL;
+    char why[LIBRARY_WORDS_SIZE];
     struct fy_diag_error *error = fy_diag_errors_iterate(r->diag, &at);
     struct yaml_place place = r->place;
     if (!error) { /* nothing is said of a %YAML of another time, nor of memory */
@@ -88,7 +89,7 @@ static int refuse_syntax(const struct reader *r, struct err *e)
         place.line = (unsigned)error->line;
         place.column = (unsigned)error->column;
     }
-    return yaml_refuse(e, place, "is no YAML: %s", error->msg ? error->msg : "syntax");
+    return yaml_refuse(e, place, "is no YAML: %s", library_words(why, error->msg));
 }
 
 /* The next event in r->event; at the end of the stream NULL. */

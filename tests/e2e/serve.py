@@ -102,6 +102,16 @@ def a_full_queue(folder):
     check(s.end(seconds=5) == 0, "it ends at once")
 
 
+def a_limit_that_is_too_small(folder):
+    """A container of 1 MiB: said before the kernel ends it without a word."""
+    for path, text in (("proc/self/cgroup", "0::/\n"), ("proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"), ("sys/fs/cgroup/memory.max", "1048576\n")):
+        os.makedirs(os.path.join(folder, os.path.dirname(path)), exist_ok=True)
+        with open(os.path.join(folder, path), "w", encoding="utf-8") as f:
+            f.write(text)
+    code, _, err = lab.run("serve", "--llm-model", lab.MODEL, "--serve-port", "0", WATTLE_SYSROOT=folder)
+    check(code == 1 and "wattle serve: memory limit of 1 MiB: " in err, f"{code} {err}")
+
+
 def devices_ask_it(folder):
     broker = lab.Broker(folder)
     sub = lab.Subscriber(broker.port, ["iot/#"])
@@ -120,12 +130,19 @@ def devices_ask_it(folder):
     check(m["model_name"] == "smollm2" and m["completion_tokens"] == 12 and m["prompt_tokens"] > 50 and m["error"] is None, f"{m}")
     check(json.load(open(glob.glob(metrics + "/*.json")[0], encoding="utf-8"))["summary"]["total_inferences"] >= 3, "the file")
     # Its server is gone, or does not know it: inferences fail and say so, telemetry goes on.
-    for change, word in (({"LLM_API_KEY": "another-secret"}, "401"), ({"LLM_ENDPOINT": f"http://127.0.0.1:{lab.free_port()}"}, "connect to server")):
+    for change, word in (({"LLM_API_KEY": "another-secret"}, "401"), ({"LLM_ENDPOINT": f"http://127.0.0.1:{lab.free_port()}"}, "connection refused")):
         p = lab.Program("device", **{**env, **change, "METRICS_DIR": os.path.join(folder, word)})
         p.out.wait(lambda line, w=word: w in line.lower() and "LLM_ENDPOINT" in line, word)
         p.out.wait(lambda line: "Sent telemetry #5" in line, "telemetry goes on")
         p.signal(signal.SIGTERM)
         check(p.end(10) == 1, "every inference failed")
+    key = os.path.join(folder, "key")
+    with open(key, "w", encoding="utf-8") as f:
+        f.write("gr\u00fcn\n")
+    for change, line in (({"LLM_API_KEY": "gr\u00fcn"}, "LLM_API_KEY: character 3 is a blank"), ({"LLM_API_KEY_FILE": key}, "LLM_API_KEY_FILE: character 3 is a blank"),
+                         ({"LLM_ENDPOINT": "http://"}, "LLM_ENDPOINT: 'http://' is no address, expected http://")):
+        code, _, err = lab.run("device", **{**env, "LLM_API_KEY": "", **change})
+        check(code == 2 and f"wattle device: {line}" in err, f"{err}")
     s.end()
     broker.kill()
 
@@ -135,5 +152,5 @@ if __name__ == "__main__":
     if not lab.has_model():
         print("skipped: the real model is not there")
         sys.exit(lab.SKIP)
-    tests = [answers_as_the_command_does, refuses_by_name, has_a_key, a_full_queue, devices_ask_it]
+    tests = [answers_as_the_command_does, refuses_by_name, has_a_key, a_full_queue, a_limit_that_is_too_small, devices_ask_it]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

@@ -552,8 +552,8 @@ static void test_password_of_the_broker(void **state)
             snprintf(variable, sizeof variable, "MQTT_PASSWORD_FILE=%s", path);
         struct settings *s =
             good((const char *[]){NULL}, (const char *[]){"MQTT_USERNAME=u", variable, NULL});
-        buf_init(&out, SETTINGS_PASSWORD_MAX);
-        int r = settings_mqtt_password(s, &out, &e);
+        buf_init(&out, SETTINGS_SECRET_MAX);
+        int r = settings_secret(s, SET_MQTT_PASSWORD, SET_MQTT_PASSWORD_FILE, &out, &e);
         unlink(path);
         if (rows[i].password)
             assert_string_equal(r == 0 ? buf_cstr(&out) : e.text, rows[i].password);

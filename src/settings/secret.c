@@ -25,8 +25,3 @@ int settings_secret(const struct settings *s, enum setting_id id, enum setting_i
         return err_set(e, ERR_USAGE, "%s '%s': holds a NUL byte", settings_env_name(file_id), file);
     return 0;
 }
-
-int settings_mqtt_password(const struct settings *s, struct buf *out, struct err *e)
-{
-    return settings_secret(s, SET_MQTT_PASSWORD, SET_MQTT_PASSWORD_FILE, out, e);
-}
