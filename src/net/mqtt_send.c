@@ -37,16 +37,30 @@ static void on_restored(void *ctx, uint64_t number, const char *topic, struct sp
     m->counters.dropped += dropped;
 }
 
+static void say_loss(const struct mqtt *m, const struct queue_loss *loss)
+{
+    const char *path = queue_disk_path(m->disk);
+    char messages[64] = "";
+    if (loss->messages)
+        snprintf(messages, sizeof messages, ", at least %llu messages,",
+                 (unsigned long long)loss->messages);
+    if (loss->places)
+        log_warning(
+            "queue '%s': damaged in %llu places: %llu bytes%s are lost; the messages around "
+            "them are kept",
+            path, (unsigned long long)loss->places, (unsigned long long)loss->skipped, messages);
+    if (loss->torn)
+        log_warning("queue '%s': %llu bytes of a torn end were cut off", path,
+                    (unsigned long long)loss->torn);
+}
+
 static int open_disk(struct mqtt *m, struct err *e)
 {
-    uint64_t cut = 0;
-    int rc = queue_disk_open(&m->disk, m->o.queue_dir, m->o.queue_name, on_restored, m, &cut, e);
-    if (rc)
-        return rc;
-    if (cut)
-        log_warning("queue '%s': %llu bytes of a torn end were cut off", queue_disk_path(m->disk),
-                    (unsigned long long)cut);
-    return 0;
+    struct queue_loss loss;
+    int rc = queue_disk_open(&m->disk, m->o.queue_dir, m->o.queue_name, on_restored, m, &loss, e);
+    if (!rc)
+        say_loss(m, &loss);
+    return rc;
 }
 
 int mqtt_send_open(struct mqtt *m, struct err *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns the file of waiting messages: its format, its lock, what is cut from it: see queue_disk.h.
- * What goes into it and when is mqtt_send.c's. */
+/* Owns the file of waiting messages: its lock, what is cut from it: see queue_disk.h. Its bytes are
+ * queue_format.c's, what goes into it and when mqtt_send.c's. */
 #include "net/queue_disk.h"
 
 #include <errno.h>
@@ -13,17 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum {
-    HEAD_SIZE = 8,     /* of a record: size, checksum */
-    MESSAGE_SIZE = 12, /* of a message's body before the topic */
-    MARK_SIZE = 9,
-    TYPE_MESSAGE = 1,
-    TYPE_MARK = 2,
-    LOCK_TRIES = 10,
-};
-
-static const char magic[] = "WATTLEQ1";
-enum { MAGIC_SIZE = sizeof magic - 1 };
+enum { LOCK_TRIES = 10 };
 
 struct queue_disk {
     char *folder, *path, *fresh_path; /* fresh_path: of a rewrite */
@@ -32,110 +22,10 @@ struct queue_disk {
     uint64_t last; /* number of the newest message */
 };
 
-/* ---- the format ---- */
-
-static uint32_t crc32_more(uint32_t crc, const void *p, size_t n)
-{
-    static const uint32_t of_nibble[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
-                                           0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-                                           0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-                                           0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-    const uint8_t *at = (const uint8_t *)p;
-    for (size_t i = 0; i < n; i++) {
-        crc = of_nibble[(crc ^ at[i]) & 15] ^ (crc >> 4);
-        crc = of_nibble[(crc ^ (uint32_t)(at[i] >> 4)) & 15] ^ (crc >> 4);
-    }
-    return crc;
-}
-
-static uint64_t get(const uint8_t *p, int bytes)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < bytes; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return v;
-}
-
-static void put(uint8_t *p, int bytes, uint64_t v)
-{
-    for (int i = 0; i < bytes; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
-}
-
-struct record {
-    uint64_t number; /* of a mark: below */
-    bool is_mark, retain;
-    struct span topic, payload;
+struct copying {
+    struct queue_disk *q;
+    int rc;
 };
-
-/* false: no whole record of ours at the beginning of rest. */
-static bool read_record(struct record *out, struct span rest, size_t *size)
-{
-    if (rest.n < HEAD_SIZE)
-        return false;
-    uint64_t n = get(rest.p, 4);
-    if (n < MARK_SIZE || n > QUEUE_BODY_MAX || n > rest.n - HEAD_SIZE)
-        return false;
-    const uint8_t *body = rest.p + HEAD_SIZE;
-    if ((crc32_more(UINT32_MAX, body, (size_t)n) ^ UINT32_MAX) != (uint32_t)get(rest.p + 4, 4))
-        return false;
-    *size = HEAD_SIZE + (size_t)n;
-    *out = (struct record){.number = get(body + 1, 8), .is_mark = body[0] == TYPE_MARK};
-    if (out->is_mark)
-        return n == MARK_SIZE;
-    if (body[0] != TYPE_MESSAGE || n < MESSAGE_SIZE || body[9] > 1 || out->number == 0)
-        return false;
-    size_t topic = (size_t)get(body + 10, 2);
-    if (topic == 0 || topic > n - MESSAGE_SIZE)
-        return false;
-    out->retain = body[9] == 1;
-    out->topic = span_of(body + MESSAGE_SIZE, topic);
-    out->payload = span_of(body + MESSAGE_SIZE + topic, (size_t)n - MESSAGE_SIZE - topic);
-    return utf8_valid(out->topic) && !span_find(out->topic, 0) && !span_find(out->topic, '+') &&
-           !span_find(out->topic, '#');
-}
-
-/* Walks over the whole records; *below: the highest mark; *last: the highest number. */
-static size_t walk(struct span bytes, uint64_t *below, uint64_t *last, queue_each *each, void *ctx)
-{
-    char topic[65536];
-    size_t at = MAGIC_SIZE, size = 0;
-    uint64_t from = *below, seen = 0;
-    struct record r;
-    while (read_record(&r, span_sub(bytes, at, bytes.n), &size)) {
-        if (r.is_mark && r.number > *below)
-            *below = r.number;
-        if (!r.is_mark && r.number <= seen)
-            break; /* numbers rise */
-        if (!r.is_mark)
-            seen = r.number;
-        if (each && !r.is_mark && r.number >= from) {
-            snprintf(topic, sizeof topic, "%.*s", SPAN_FMT(r.topic));
-            each(ctx, r.number, topic, r.payload, r.retain);
-        }
-        at += size;
-    }
-    *last = seen > *below ? seen : *below;
-    return at;
-}
-
-static size_t parse(struct span bytes, uint64_t *last, queue_each *each, void *ctx)
-{
-    uint64_t below = 0;
-    *last = 0;
-    if (bytes.n < MAGIC_SIZE || memcmp(bytes.p, magic, MAGIC_SIZE) != 0)
-        return 0;
-    size_t whole = walk(bytes, &below, last, NULL, NULL);
-    if (each)
-        walk(bytes, &below, last, each, ctx);
-    return whole;
-}
-
-size_t queue_parse(struct span bytes, queue_each *each, void *ctx)
-{
-    uint64_t last;
-    return parse(bytes, &last, each, ctx);
-}
 
 /* ---- the file ---- */
 
@@ -238,12 +128,55 @@ static int write_all(struct queue_disk *q, struct iovec *v, int n, struct err *e
 
 static int write_magic(struct queue_disk *q, struct err *e)
 {
-    struct iovec v = {(void *)(uintptr_t)magic, MAGIC_SIZE};
+    struct iovec v = {(void *)(uintptr_t)queue_magic, QUEUE_MAGIC_SIZE};
     q->bytes = 0;
     return write_all(q, &v, 1, e);
 }
 
-static int read_file(struct queue_disk *q, queue_each *each, void *ctx, uint64_t *cut,
+static void copy_one(void *ctx, uint64_t number, const char *topic, struct span payload,
+                     bool retain)
+{
+    struct copying *c = (struct copying *)ctx;
+    if (!c->rc)
+        c->rc = queue_disk_copy(c->q, topic, payload, retain, number, NULL);
+}
+
+/* What is good of a damaged file takes its place, so that the damage is told once. Where that
+ * cannot be written the file stays: it is read as well the next time. */
+static void leave_damage_out(struct queue_disk *q, struct span bytes)
+{
+    struct queue_found found;
+    struct copying c = {q, queue_disk_rewrite_begin(q, NULL)};
+    if (c.rc)
+        return;
+    queue_parse(bytes, copy_one, &c, &found);
+    if (c.rc)
+        queue_disk_rewrite_abandon(q);
+    else
+        queue_disk_rewrite_end(q, NULL);
+}
+
+static int read_records(struct queue_disk *q, struct span bytes, queue_each *each, void *ctx,
+                        struct queue_loss *loss, struct err *e)
+{
+    struct queue_found found;
+    queue_parse(bytes, each, ctx, &found);
+    if (found.whole == 0)
+        return err_set(e, ERR_FORMAT,
+                       "queue '%s': not a file of waiting messages; move it away, or name another "
+                       "MQTT_QUEUE_DIR",
+                       q->path);
+    *loss = found.loss;
+    q->last = found.last;
+    q->bytes = found.whole;
+    if (loss->places)
+        leave_damage_out(q, bytes);
+    else if (loss->torn && ftruncate(q->fd, (off_t)found.whole) != 0)
+        return err_errno(e, errno, "queue '%s'", q->path);
+    return 0;
+}
+
+static int read_file(struct queue_disk *q, queue_each *each, void *ctx, struct queue_loss *loss,
                      struct err *e)
 {
     struct file_map map;
@@ -251,21 +184,11 @@ static int read_file(struct queue_disk *q, queue_each *each, void *ctx, uint64_t
     if (rc)
         return rc;
     size_t size = map.bytes.n;
-    bool torn = size < MAGIC_SIZE && (size == 0 || memcmp(map.bytes.p, magic, size) == 0);
-    size_t whole = torn ? 0 : parse(map.bytes, &q->last, each, ctx);
+    bool torn =
+        size < QUEUE_MAGIC_SIZE && (size == 0 || memcmp(map.bytes.p, queue_magic, size) == 0);
+    rc = torn ? write_magic(q, e) : read_records(q, map.bytes, each, ctx, loss, e);
     file_unmap(&map);
-    if (torn)
-        return write_magic(q, e);
-    if (whole == 0)
-        return err_set(e, ERR_FORMAT,
-                       "queue '%s': not a file of waiting messages; move it away, or name another "
-                       "MQTT_QUEUE_DIR",
-                       q->path);
-    *cut = size - whole;
-    q->bytes = whole;
-    if (*cut && ftruncate(q->fd, (off_t)whole) != 0)
-        return err_errno(e, errno, "queue '%s'", q->path);
-    return 0;
+    return rc;
 }
 
 static void free_queue(struct queue_disk *q)
@@ -279,7 +202,7 @@ static void free_queue(struct queue_disk *q)
 }
 
 int queue_disk_open(struct queue_disk **out, const char *folder, const char *name, queue_each *each,
-                    void *ctx, uint64_t *cut, struct err *e)
+                    void *ctx, struct queue_loss *loss, struct err *e)
 {
     struct queue_disk *q = (struct queue_disk *)calloc(1, sizeof *q);
     if (!q)
@@ -288,7 +211,7 @@ int queue_disk_open(struct queue_disk **out, const char *folder, const char *nam
     q->folder = strdup(folder);
     q->path = make_path(folder, name, ".queue");
     q->fresh_path = make_path(folder, name, ".queue.part");
-    *cut = 0;
+    *loss = (struct queue_loss){0};
     int rc = q->folder && q->path && q->fresh_path
                  ? file_make_dirs(folder, e)
                  : err_set(e, ERR_NOMEM, "queue in '%s': no memory, or too long a name", folder);
@@ -297,7 +220,7 @@ int queue_disk_open(struct queue_disk **out, const char *folder, const char *nam
     else
         rc = open_locked(q->path, false, &q->fd, e);
     if (!rc)
-        rc = read_file(q, each, ctx, cut, e);
+        rc = read_file(q, each, ctx, loss, e);
     if (rc) {
         free_queue(q);
         return rc;
@@ -309,35 +232,31 @@ int queue_disk_open(struct queue_disk **out, const char *folder, const char *nam
 
 static int write_record(struct queue_disk *q, struct iovec body[3], int n, struct err *e)
 {
-    uint8_t head[HEAD_SIZE];
-    struct iovec v[4] = {{head, HEAD_SIZE}};
+    uint8_t head[QUEUE_HEAD_SIZE];
+    struct iovec v[4] = {{head, sizeof head}};
     uint32_t crc = UINT32_MAX;
     size_t size = 0;
     for (int i = 0; i < n; i++) {
-        crc = crc32_more(crc, body[i].iov_base, body[i].iov_len);
+        crc = queue_crc_more(crc, body[i].iov_base, body[i].iov_len);
         size += body[i].iov_len;
         v[i + 1] = body[i];
     }
-    put(head, 4, size);
-    put(head + 4, 4, crc ^ UINT32_MAX);
+    queue_write_head(head, size, crc ^ UINT32_MAX);
     return write_all(q, v, n + 1, e);
 }
 
 int queue_disk_copy(struct queue_disk *q, const char *topic, struct span payload, bool retain,
                     uint64_t number, struct err *e)
 {
-    uint8_t start[MESSAGE_SIZE];
+    uint8_t start[QUEUE_MESSAGE_SIZE];
     size_t n = strlen(topic);
     struct iovec body[3] = {{start, sizeof start},
                             {(void *)(uintptr_t)topic, n},
                             {(void *)(uintptr_t)payload.p, payload.n}};
-    if (n == 0 || n > UINT16_MAX || payload.n > QUEUE_BODY_MAX - MESSAGE_SIZE - n)
+    if (n == 0 || n > UINT16_MAX || payload.n > QUEUE_BODY_MAX - QUEUE_MESSAGE_SIZE - n)
         return err_set(e, ERR_LIMIT, "queue '%s': a message of %zu bytes on a topic of %zu",
                        q->path, payload.n, n);
-    start[0] = TYPE_MESSAGE;
-    put(start + 1, 8, number);
-    start[9] = retain;
-    put(start + 10, 2, n);
+    queue_write_message(start, number, retain, n);
     return write_record(q, body, payload.n ? 3 : 2, e);
 }
 
@@ -352,19 +271,19 @@ int queue_disk_add(struct queue_disk *q, const char *topic, struct span payload,
 
 int queue_disk_mark(struct queue_disk *q, uint64_t below, struct err *e)
 {
-    uint8_t mark[MARK_SIZE] = {TYPE_MARK};
+    uint8_t mark[QUEUE_MARK_SIZE];
     struct iovec body[3] = {{mark, sizeof mark}};
-    put(mark + 1, 8, below);
+    queue_write_mark(mark, below);
     return write_record(q, body, 1, e);
 }
 
 int queue_disk_empty(struct queue_disk *q, struct err *e)
 {
-    if (q->bytes == MAGIC_SIZE)
+    if (q->bytes == QUEUE_MAGIC_SIZE)
         return 0;
-    if (ftruncate(q->fd, MAGIC_SIZE) != 0)
+    if (ftruncate(q->fd, QUEUE_MAGIC_SIZE) != 0)
         return err_errno(e, errno, "queue '%s'", q->path);
-    q->bytes = MAGIC_SIZE;
+    q->bytes = QUEUE_MAGIC_SIZE;
     return 0;
 }
 
@@ -427,7 +346,7 @@ void queue_disk_close(struct queue_disk **qp)
     if (!q)
         return;
     *qp = NULL;
-    if (q->bytes == MAGIC_SIZE)
+    if (q->bytes == QUEUE_MAGIC_SIZE)
         unlink(q->path); /* the lock is still ours */
     else
         fdatasync(q->fd);

@@ -1,34 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The file in which messages wait while the broker is away. Private to net/.
- *
- * Format, little-endian: "WATTLEQ1"; then records: u32 size of the body, u32 CRC-32 of the body
- * (IEEE 802.3), the body. Body of a message: 1, u64 number (rising), u8 retain, u16 size of the
- * topic, topic, payload. Body of a mark: 2, u64 below: every message with a lower number is done
- * with. Records are only appended; a torn or damaged one ends the file, and is cut off with what
- * follows it. One process has the file, by flock(2). */
+ * Its bytes: queue_format.h. One process has the file, by flock(2). */
 #ifndef WATTLE_NET_QUEUE_DISK_H
 #define WATTLE_NET_QUEUE_DISK_H
 
-#include "base/base.h"
-
-enum { QUEUE_BODY_MAX = (64 << 20) + 65536 + 16 };
-
-/* The views are valid during the call. */
-typedef void queue_each(void *ctx, uint64_t number, const char *topic, struct span payload,
-                        bool retain);
-
-/* What a file's bytes hold: each is called for messages that are not done with, in order. Returns
- * how many bytes are whole; 0: it does not begin as ours do. For hostile bytes. */
-size_t queue_parse(struct span bytes, queue_each *each, void *ctx);
+#include "net/queue_format.h"
 
 struct queue_disk;
 
 bool queue_disk_exists(const char *folder, const char *name);
-/* Makes the folder and the file, or goes on with it: then each is called. *cut: bytes of a torn
- * end. ERR_IO: it cannot be made, read, or another process has it; ERR_FORMAT: not ours, left
- * alone. */
+/* Makes the folder and the file, or goes on with it: then each is called. *loss: what of it could
+ * not be read, and is not in it any more. ERR_IO: it cannot be made, read, or another process has
+ * it; ERR_FORMAT: not ours, left alone. */
 int queue_disk_open(struct queue_disk **out, const char *folder, const char *name, queue_each *each,
-                    void *ctx, uint64_t *cut, struct err *e);
+                    void *ctx, struct queue_loss *loss, struct err *e);
 /* ERR_IO (disk full and the like): the file is as before. */
 int queue_disk_add(struct queue_disk *q, const char *topic, struct span payload, bool retain,
                    uint64_t *number, struct err *e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The file of waiting messages, from hostile bytes: as they are, and with checksums made right, so
  * that what lies behind them is reached. */
-#include "net/queue_disk.h"
+#include "net/queue_format.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +30,20 @@ static uint32_t crc32(const uint8_t *p, size_t n)
     return crc ^ UINT32_MAX;
 }
 
+/* Every byte is accounted for. */
+static void parse(const uint8_t *bytes, size_t size, uint64_t *last)
+{
+    struct queue_found found;
+    queue_parse(span_of(bytes, size), look, last, &found);
+    if (found.whole > size || found.loss.skipped > found.whole || *last > found.last ||
+        (found.whole && found.whole + found.loss.torn != size))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t last = 0;
-    if (queue_parse(span_of(data, size), look, &last) > size)
-        abort();
+    parse(data, size, &last);
     uint8_t *copy = (uint8_t *)malloc(size + 1);
     if (!copy)
         return 0;
@@ -50,8 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += 8 + n;
     }
     last = 0;
-    if (queue_parse(span_of(copy, size), look, &last) > size)
-        abort();
+    parse(copy, size, &last);
     free(copy);
     return 0;
 }
