@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum {
     REPLY_MAX = 64 << 20,
@@ -35,8 +36,19 @@ static struct http_peer *peer_of(struct MHD_Connection *c)
     return i ? (struct http_peer *)i->socket_context : NULL;
 }
 
-/* libmicrohttpd does not complete every request that it has shown us here: one whose parameters do
- * not fit its memory goes with its connection. Hence the peer knows it too. */
+/* libmicrohttpd would go on to make a list of the parameters in its memory; where that does not
+ * suffice it says nothing and waits for what never comes (0.9.75). Nobody wants that list:
+ * http_query_get reads our copy. So it is shown none: target is its own buffer, up to a NUL, which
+ * it has cut at the mark only after this. */
+static void hide_parameters(const char *target)
+{
+    char *mark = strchr((char *)(uintptr_t)target, '?');
+    if (mark && mark[1])
+        mark[1] = '\0';
+}
+
+/* libmicrohttpd does not complete every request that it has shown us here: one whose cookies do not
+ * fit its memory goes with its connection. Hence the peer knows it too. */
 void *http_on_target(void *ctx, const char *target, struct MHD_Connection *c)
 {
     const struct http_server *s = (const struct http_server *)ctx;
@@ -45,6 +57,7 @@ void *http_on_target(void *ctx, const char *target, struct MHD_Connection *c)
     if (!r)
         return NULL;
     r->target = strdup(target);
+    hide_parameters(target);
     buf_init(&r->body, s->o.body_max);
     if (p) {
         http_request_free(p->request);
@@ -124,7 +137,7 @@ static enum MHD_Result refuse(struct MHD_Connection *c, int status, const char *
         MHD_add_response_header(m, "Allow", "GET, HEAD");
     if (status == MHD_HTTP_UNAUTHORIZED)
         MHD_add_response_header(m, "WWW-Authenticate", "Bearer realm=\"wattle\"");
-    if (status == MHD_HTTP_CONTENT_TOO_LARGE)
+    if (status == MHD_HTTP_CONTENT_TOO_LARGE || status == MHD_HTTP_NOT_IMPLEMENTED)
         MHD_add_response_header(m, "Connection", "close");
     return queue(c, status, m);
 }
@@ -188,6 +201,15 @@ static bool is_let_in(const struct http_server *s, struct MHD_Connection *c)
 {
     return http_bearer_is(header(c, "Authorization"), s->token) ||
            http_cookie_is(header(c, "Cookie"), s->token);
+}
+
+static bool is_head_too_large(struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    int fields = MHD_get_connection_values(c, MHD_HEADER_KIND, NULL, NULL) +
+                 MHD_get_connection_values(c, MHD_COOKIE_KIND, NULL, NULL);
+    return (i && i->header_size > HTTP_HEAD_MAX) || fields > HTTP_FIELDS_MAX;
 }
 
 /* 1: an answer is due; otherwise *out is the outcome of what was sent. */
@@ -274,6 +296,12 @@ enum MHD_Result http_on_request(void *ctx, struct MHD_Connection *c, const char 
         http_peer_deadline(s, c, s->o.send_ms);
         if (strcmp(version, "HTTP/1.1") == 0 && !header(c, "Host"))
             return refuse(c, MHD_HTTP_BAD_REQUEST, "a Host header is needed");
+        if (is_head_too_large(c))
+            return refuse(c, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large");
+        /* Any other is read, by libmicrohttpd, as a body without an end. */
+        const char *coding = header(c, "Transfer-Encoding");
+        if (coding && strcasecmp(coding, "chunked") != 0)
+            return refuse(c, MHD_HTTP_NOT_IMPLEMENTED, "no transfer coding but chunked is read");
         const char *length = header(c, "Content-Length");
         uint64_t n = 0;
         if (length && num_parse_u64(span_str(length), &n) && n > s->o.body_max) {

@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 enum {
-    THREADS = 4,       /* a slow query of one visitor holds up a quarter of the others */
-    MEMORY = 32 << 10, /* of a request's head */
+    THREADS = 4,                /* a slow query of one visitor holds up a quarter of the others */
+    MEMORY = 2 * HTTP_HEAD_MAX, /* of a connection: libmicrohttpd keeps a head and what it read of
+                                   it there, and needs room for the reply's head */
     SILENCE_S = 30,
     HEAD_MS = 15000,
     SEND_MS = 60000,

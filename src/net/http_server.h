@@ -3,10 +3,11 @@
  * reply may be a stream of server-sent events (WHATWG HTML, 9.2) to which any thread posts. Knows
  * no payload. libmicrohttpd inside, on threads of its own: nothing here holds up the caller's.
  *
- * Everything is bounded: 256 connections, of which 128 streams; 32 KiB of a request's head (431,
- * 414); its body (413); 15 s for a head to come, 60 s for a body to come and the reply to go; what
- * waits for a slow watcher (HTTP_STREAM_…). Every reply carries a strict Content-Security-Policy,
- * nosniff, and no-store unless it has an ETag.
+ * Everything is bounded: 256 connections, of which 128 streams; 32 KiB and 256 fields and cookies
+ * of a request's head (431, 414; where libmicrohttpd is left without memory for a reply it closes
+ * the connection instead, at once); its body (413); 15 s for a head to come, 60 s for a body to
+ * come and the reply to go; what waits for a slow watcher (HTTP_STREAM_…). Every reply carries a
+ * strict Content-Security-Policy, nosniff, and no-store unless it has an ETag.
  *
  * Who may ask. With a token: whoever shows it as "Authorization: Bearer TOKEN", or opens /?token=
  * TOKEN once, which sets a cookie (HttpOnly, SameSite=Strict) and leads on to the address without
@@ -19,6 +20,8 @@
 
 enum {
     HTTP_TARGET_MAX = 8 << 10, /* bytes of path and query */
+    HTTP_HEAD_MAX = 32 << 10,
+    HTTP_FIELDS_MAX = 256,
     HTTP_CONNECTIONS_MAX = 256,
     HTTP_STREAMS_MAX = 128,
     HTTP_STREAM_POSTS_MAX = 256,     /* that wait for one watcher, … */
