@@ -60,10 +60,11 @@ static void tell_link(const struct listener *l, bool connected)
 static void on_connect(void *ctx)
 {
     struct listener *l = ctx;
-    l->away = false;
+    bool news = !l->connections || l->said_away;
+    l->away = l->said_away = false;
     l->connections++;
     tell_link(l, true);
-    log_info("connected to %s", l->broker);
+    log_line(news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to %s", l->broker);
     if (mqtt_fell_back(l->mqtt) && !l->said_older)
         log_info("the broker does not speak MQTT 5: 3.1.1 is spoken");
     l->said_older = mqtt_fell_back(l->mqtt);
@@ -77,10 +78,14 @@ static void on_disconnect(void *ctx, const char *reason, bool lasting)
         listener_fail(l, err_set(&l->e, ERR_IO, "broker %s: %s", l->broker, reason));
         return;
     }
-    bool news = !l->away || strcmp(l->why_away, reason) != 0;
-    log_line(news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "broker %s: %s; trying again", l->broker,
-             reason);
+    /* A broker that takes us each time and then does not: not one line an attempt. */
+    char note[REPEAT_NOTE_SIZE] = "";
+    bool news = (!l->away || strcmp(l->why_away, reason) != 0) &&
+                repeats_due(&l->said, reason, clock_mono_ns(), note);
+    log_line(news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "broker %s: %s; trying again%s", l->broker,
+             reason, note);
     l->away = true;
+    l->said_away = l->said_away || news;
     snprintf(l->why_away, sizeof l->why_away, "%s", reason);
     tell_link(l, false);
 }

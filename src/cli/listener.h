@@ -26,7 +26,8 @@ struct listener {
     struct buf password;
     char broker[320]; /* "localhost:1883" */
     uint64_t connections;
-    bool away, said_older, interrupted, stopping;
+    bool away, said_away, said_older, interrupted, stopping;
+    struct repeats said;
     char why_away[256]; /* of the last attempt */
     int failure;        /* what ends it early, … */
     struct err e;       /* …in words */

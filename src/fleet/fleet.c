@@ -62,8 +62,9 @@ static void tell_watchers(struct fleet *f, const struct fleet_progress *p)
 static void report(struct fleet *f)
 {
     struct fleet_progress p;
+    char note[REPEAT_NOTE_SIZE];
     add_up(f, &p);
-    if (p.dropped > f->dropped_said)
+    if (p.dropped > f->dropped_said && repeats_due(&f->said, "dropped", clock_mono_ns(), note))
         log_warning("%llu messages dropped so far: a device keeps %zu while its broker is away",
                     (unsigned long long)p.dropped, f->queue_max);
     f->dropped_said = p.dropped;

@@ -36,20 +36,28 @@ void fleet_device_connected(struct fleet *f, struct device *d)
     if (!d->away)
         return;
     d->away = false;
-    if (--f->n_away == 0)
-        log_info("connected to %s:%d%s", f->host, f->port, f->n > 1 ? ", all devices" : " again");
+    if (--f->n_away)
+        return;
+    log_line(f->outage_said ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "connected to %s:%d%s", f->host,
+             f->port, f->n > 1 ? ", all devices" : " again");
+    f->outage_said = false;
 }
 
-/* One line an outage and reason, not one a device and attempt. A device goes on trying whatever
+/* One line an outage and reason, not one a device and attempt; and not one an outage where a broker
+ * takes us each time and then does not. A device goes on trying whatever
  * the reason is: it may run where nobody would start it again, and the broker can be mended. A run
  * at a terminal that the broker never took ends at once. */
 void fleet_device_away(struct fleet *f, struct device *d, const char *reason, bool lasting)
 {
-    bool news = f->n_away == 0 || (d == &f->devices[0] && strcmp(reason, f->said_away) != 0);
+    char note[REPEAT_NOTE_SIZE] = "";
     bool hopeless = lasting && !f->reached && !f->o->single;
+    bool news = !hopeless &&
+                (f->n_away == 0 || (d == &f->devices[0] && strcmp(reason, f->said_away) != 0)) &&
+                repeats_due(&f->said, reason, clock_mono_ns(), note);
     snprintf(f->why_away, sizeof f->why_away, "%s", reason);
     if (news)
         snprintf(f->said_away, sizeof f->said_away, "%s", reason);
+    f->outage_said = f->outage_said || news;
     if (!d->away)
         f->n_away++;
     d->away = true;
@@ -61,8 +69,8 @@ void fleet_device_away(struct fleet *f, struct device *d, const char *reason, bo
         err_set(&f->hopeless, ERR_IO, "broker %s:%d: %s", f->host, f->port, reason);
         fleet_stop(f, STOP_DONE);
     } else if (!hopeless) {
-        log_line(news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "%s: broker %s:%d: %s; trying again",
-                 d->name, f->host, f->port, reason);
+        log_line(news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "%s: broker %s:%d: %s; trying again%s",
+                 d->name, f->host, f->port, reason, note);
     }
 }
 

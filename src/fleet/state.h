@@ -63,6 +63,7 @@ struct fleet {
     uint64_t inferences, errors, skipped, pending, alarms;
     size_t n_away;
     uint64_t dropped_said;
+    struct repeats said;
     double last_inference_s, last_tokens_per_second;
     char energy_source[16];    /* what good inferences agree on, else "mixed"; "": none yet */
     uint64_t not_kept;         /* messages that the store did not take */
@@ -72,6 +73,7 @@ struct fleet {
     char why_away[256];        /* of the last attempt to reach the broker; "": none failed */
     char said_away[256];       /* the reason that was logged last */
     bool reached, said_older;  /* a broker took a connection; that it speaks 3.1.1 was said */
+    bool outage_said;          /* of the present outage, or the last one */
     size_t refusals_said;
     struct err hopeless;  /* text "": the run was not ended because no broker would take it */
     struct health health; /* as it was last written to HEALTH_FILE */

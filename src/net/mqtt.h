@@ -82,6 +82,7 @@ struct mqtt {
     bool syncing, sync_due;  /* a sync of the file is under way; another is wanted */
     uv_fs_t sync;
     uv_timer_t sync_timer;
+    struct repeats said; /* of warnings that the broker can cause at will */
     struct mqtt_denied denied[MQTT_DENIED_MAX];
     size_t n_denied;
     int fruitless; /* connections in a row that took messages and acknowledged none */

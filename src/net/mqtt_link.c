@@ -106,11 +106,12 @@ static void on_suback(struct mosquitto *client, void *ctx, int mid, int n, const
         f = f->next;
     if (!f || n < 1 || granted[0] < REASON_REFUSED) /* 3.1.1 has one code: 0x80 */
         return;
-    if (!m->o.on_refused)
-        log_warning("MQTT %s: the broker refuses the subscription to '%s': %s", m->o.client_id,
-                    f->text, reason_text(granted[0]));
-    else if (!m->closed)
+    char note[REPEAT_NOTE_SIZE];
+    if (m->o.on_refused && !m->closed)
         m->o.on_refused(m->o.ctx, f->text, reason_text(granted[0]));
+    else if (!m->o.on_refused && repeats_due(&m->said, f->text, clock_mono_ns(), note))
+        log_warning("MQTT %s: the broker refuses the subscription to '%s': %s%s", m->o.client_id,
+                    f->text, reason_text(granted[0]), note);
 }
 
 static void on_incoming(struct mosquitto *client, void *ctx, const struct mosquitto_message *msg,
@@ -122,12 +123,13 @@ static void on_incoming(struct mosquitto *client, void *ctx, const struct mosqui
     if (!m || m->closed || !m->o.on_message)
         return;
     size_t n = msg->payloadlen > 0 ? (size_t)msg->payloadlen : 0;
-    if (n > MQTT_PAYLOAD_MAX) {
-        log_warning("MQTT %s: a message of %zu bytes on '%.200s' is left out, expected at most %d",
-                    m->o.client_id, n, msg->topic, MQTT_PAYLOAD_MAX);
-        return;
-    }
-    m->o.on_message(m->o.ctx, msg->topic, span_of(msg->payload, n), msg->retain);
+    char note[REPEAT_NOTE_SIZE];
+    if (n <= MQTT_PAYLOAD_MAX)
+        m->o.on_message(m->o.ctx, msg->topic, span_of(msg->payload, n), msg->retain);
+    else if (repeats_due(&m->said, "too large", clock_mono_ns(), note))
+        log_warning(
+            "MQTT %s: a message of %zu bytes on '%.200s' is left out, expected at most %d%s",
+            m->o.client_id, n, msg->topic, MQTT_PAYLOAD_MAX, note);
 }
 
 /* The broker's DISCONNECT (MQTT 5), else a code of libmosquitto, which its caller gets too. */

@@ -245,6 +245,28 @@ def ended_by_the_broker(folder):
         check(p.end(10) == 0, f"{p.err.all}")
 
 
+def ended_again_and_again(folder):
+    """A broker that takes everybody and at once ends the connection: the first times are said, not every attempt."""
+    for command, warning in (("consume", "warning: broker"), ("device", "warning: edge-device: broker")):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(lab.PATIENCE)
+            env = {"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(listener.getsockname()[1]), "METRICS_DIR": folder, "LOG_LEVEL": "debug"}
+            p = lab.Program(command, **env, **(QUICK if command == "device" else {}))
+            log = p.out if command == "device" else p.err
+            for attempt in range(1, 6):
+                with listener.accept()[0] as s:
+                    s.settimeout(lab.PATIENCE)
+                    s.recv(4096)
+                    s.sendall(bytes([0x20, 3, 0, 0, 0, 0xe0, 2, 0x97, 0]))
+                    lab.wait_for(lambda n=attempt: sum("trying again" in t for t in list(log.all)) == n, f"attempt {attempt}")
+            said = [t.split(maxsplit=1)[1] for t in log.all if "the broker ended the connection" in t]
+            check([t.startswith(warning) for t in said] == [True] * 3 + [False] * 2, f"{command}: {said}")
+            connected = [t.split()[1] for t in log.all if "connected to 127" in t]
+            check(connected.count("info:") <= 4, f"{command}: {connected}")
+            p.signal(signal.SIGTERM)
+            p.end(10)
+
+
 def sent_numbers(p):
     return [int(m.group(1)) for m in (re.search(r"Sent telemetry #(\d+):", s) for s in list(p.out.all)) if m]
 
@@ -346,6 +368,6 @@ def bounded(folder):
 
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub"), lab.find("openssl")
-    tests = [certificates, client_certificates, old_tls, passwords, versions, topics, rights, refused_subscription, packets_too_large, ended_by_the_broker,
+    tests = [certificates, client_certificates, old_tls, passwords, versions, topics, rights, refused_subscription, packets_too_large, ended_by_the_broker, ended_again_and_again,
              outage, killed_while_away, bounded]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
