@@ -37,6 +37,7 @@ struct consumer {
     bool json;
     uint64_t limit; /* 0: none */
     uint64_t messages, bad;
+    struct repeats said;
 };
 
 /* ---- one message ---- */
@@ -154,11 +155,15 @@ static void print_message(struct consumer *c, const char *topic, struct span pay
         buf_append(&c->line, json);
     else
         write_text(&c->line, topic, payload, why);
-    if (c->line.failed)
-        log_warning("a message of %zu bytes on '%s' is too long to be printed", payload.n, topic);
-    else if (printf("%s\n", buf_cstr(&c->line)) < 0 || fflush(stdout) != 0)
+    char note[REPEAT_NOTE_SIZE];
+    if (c->line.failed) {
+        if (repeats_due(&c->said, "too long", clock_mono_ns(), note))
+            log_warning("a message of %zu bytes on '%.200s' is too long to be printed%s", payload.n,
+                        topic, note);
+    } else if (printf("%s\n", buf_cstr(&c->line)) < 0 || fflush(stdout) != 0) {
         listener_fail(&c->listener,
                       err_errno(&c->listener.e, errno, "cannot write to the standard output"));
+    }
 }
 
 static void keep_message(struct consumer *c, uint64_t now, const char *topic, struct span payload,
@@ -181,6 +186,7 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     struct err why;
     struct topic_parts split;
     struct buf json;
+    char note[REPEAT_NOTE_SIZE];
     uint64_t now = clock_utc_us();
     const struct topic_parts *parts = topic_split(&split, topic, c->prefix) ? &split : NULL;
     if (!consume_filter_takes(&c->filter, parts, payload, now))
@@ -191,8 +197,9 @@ static void on_message(void *ctx, const char *topic, struct span payload, bool r
     buf_init(&json, LINE_MAX_BYTES);
     if (payload.n > PAYLOAD_MAX) {
         json.failed = true;
-        log_warning("a message of %zu bytes on '%.200s' is not shown%s: expected at most %d",
-                    payload.n, topic, c->jsonl ? " and not in --jsonl" : "", PAYLOAD_MAX);
+        if (repeats_due(&c->said, "too large", clock_mono_ns(), note))
+            log_warning("a message of %zu bytes on '%.200s' is not shown%s: expected at most %d%s",
+                        payload.n, topic, c->jsonl ? " and not in --jsonl" : "", PAYLOAD_MAX, note);
     } else {
         if (c->json || c->jsonl)
             write_json(&json, topic, payload, retained, now, bad ? why.text : NULL);
@@ -219,8 +226,9 @@ static int read_filter(struct consumer *c, struct err *e)
 {
     const char *since = settings_option_text(c->settings, "since");
     const char *until = settings_option_text(c->settings, "until");
-    c->filter =
-        (struct consume_filter){settings_option_text(c->settings, "device"), -INFINITY, INFINITY};
+    c->filter = (struct consume_filter){.devices = settings_option_text(c->settings, "device"),
+                                        .since_s = -INFINITY,
+                                        .until_s = INFINITY};
     int rc = since ? consume_time_parse(&c->filter.since_s, "since", since, e) : 0;
     return rc || !until ? rc : consume_time_parse(&c->filter.until_s, "until", until, e);
 }
@@ -288,6 +296,8 @@ static int run(const struct settings *s, struct err *e)
     if (!rc) {
         timer_start(c.flush, FLUSH_MS);
         rc = listener_run(&c.listener, e);
+        if (!rc && c.listener.connections)
+            consume_filter_tell(&c.filter, c.messages);
         if (!rc || c.listener.failure)
             fprintf(stderr, "%llu messages, %llu bad\n", (unsigned long long)c.messages,
                     (unsigned long long)c.bad);

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     PAYLOAD_MAX = 16 << 20,
@@ -174,6 +176,8 @@ static int open_table(struct csv_folder *c, size_t i, struct err *e)
     write_header(&header, &tables[i]);
     int rc = buf_check(&path, "--csv", e);
     if (!rc)
+        rc = file_make_dirs(c->path, e);
+    if (!rc)
         rc = line_file_open(&c->files[i], buf_cstr(&path), e);
     if (!rc && line_file_is_empty(c->files[i]))
         rc = line_file_write(c->files[i], &header, e);
@@ -210,6 +214,31 @@ static void write_row(struct buf *out, const struct table *t, uint64_t utc_us, c
     }
 }
 
+/* Whether path is a folder that can be written to, or can be made. */
+static int check_folder(const char *path, struct err *e)
+{
+    struct stat st;
+    struct buf at;
+    int rc = 0;
+    buf_init(&at, 8192);
+    buf_str(&at, path);
+    while (at.n && stat(buf_cstr(&at), &st) != 0 && errno == ENOENT) {
+        while (at.n && at.p[at.n - 1] == '/')
+            buf_truncate(&at, at.n - 1);
+        while (at.n && at.p[at.n - 1] != '/')
+            buf_truncate(&at, at.n - 1);
+    }
+    const char *there = at.n ? buf_cstr(&at) : ".";
+    if (at.failed)
+        rc = buf_check(&at, "--csv", e);
+    else if (stat(there, &st) == 0 && !S_ISDIR(st.st_mode))
+        rc = err_set(e, ERR_IO, "--csv '%s': '%s' is not a folder", path, there);
+    else if (access(there, W_OK | X_OK) != 0)
+        rc = err_errno(e, errno, "--csv '%s'", path);
+    buf_release(&at);
+    return rc;
+}
+
 int csv_folder_open(struct csv_folder **out, const char *path, struct err *e)
 {
     struct csv_folder *c = (struct csv_folder *)calloc(1, sizeof *c);
@@ -217,7 +246,7 @@ int csv_folder_open(struct csv_folder **out, const char *path, struct err *e)
         free(c);
         return err_set(e, ERR_NOMEM, "no memory for '%s'", path);
     }
-    int rc = file_make_dirs(path, e);
+    int rc = check_folder(path, e);
     if (rc)
         csv_folder_close(&c);
     else

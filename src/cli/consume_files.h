@@ -17,6 +17,7 @@ void line_file_close(struct line_file **f);
 /* telemetry.csv, metrics.csv, analysis.csv, … in a folder: one a kind of topic, made when its first
  * message comes. Columns: timestamp, then those of the kind (docs/mqtt.md). */
 struct csv_folder;
+/* The folder is made for the first message; that it can be, or is there, is looked at here. */
 int csv_folder_open(struct csv_folder **out, const char *path, struct err *e);
 /* A payload that is no JSON object goes to other.csv as text. kind "": no topic of ours. */
 int csv_folder_add(struct csv_folder *c, uint64_t utc_us, const char *topic, struct span kind,

@@ -5,6 +5,7 @@
 #include "codec/codec.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { PAYLOAD_MAX = 16 << 20 };
@@ -115,30 +116,94 @@ static double time_of(struct span payload, uint64_t now_us)
 
 /* ---- device ---- */
 
-static bool is_listed(const char *list, struct span id)
+/* The next id of a list, without the blanks around it; false: there is none. *at: NULL at its end.
+ */
+static bool next_listed(const char **at, struct span *one)
 {
-    for (const char *at = list;;) {
-        size_t n = strcspn(at, ",");
-        struct span one = span_of(at, n);
-        while (one.n && one.p[0] == ' ')
-            one = span_sub(one, 1, one.n);
-        while (one.n && one.p[one.n - 1] == ' ')
-            one.n--;
-        if (one.n == id.n && id.n && memcmp(one.p, id.p, id.n) == 0)
-            return true;
-        if (!at[n])
-            return false;
-        at += n + 1;
-    }
+    if (!*at)
+        return false;
+    size_t n = strcspn(*at, ",");
+    *one = span_of(*at, n);
+    while (one->n && one->p[0] == ' ')
+        *one = span_sub(*one, 1, one->n);
+    while (one->n && one->p[one->n - 1] == ' ')
+        one->n--;
+    *at = (*at)[n] ? *at + n + 1 : NULL;
+    return true;
 }
 
-bool consume_filter_takes(const struct consume_filter *f, const struct topic_parts *parts,
+static bool is_same(struct span a, struct span b)
+{
+    return a.n == b.n && a.n && memcmp(a.p, b.p, a.n) == 0;
+}
+
+static void note_seen(struct consume_filter *f, struct span id)
+{
+    id.n = id.n < CONSUME_SEEN_BYTES ? id.n : CONSUME_SEEN_BYTES;
+    for (size_t i = 0; i < f->n_seen; i++)
+        if (is_same(id, span_str(f->seen[i])))
+            return;
+    f->more_seen = f->more_seen || f->n_seen == CONSUME_SEEN_MAX;
+    if (f->n_seen == CONSUME_SEEN_MAX || span_find(id, 0))
+        return;
+    snprintf(f->seen[f->n_seen++], CONSUME_SEEN_BYTES + 1, "%.*s", SPAN_FMT(id));
+}
+
+static bool is_listed(struct consume_filter *f, struct span id)
+{
+    struct span one;
+    const char *at = f->devices;
+    for (int i = 0; next_listed(&at, &one); i++) {
+        if (!is_same(one, id))
+            continue;
+        f->listed_came |= i < CONSUME_LISTED_MAX ? UINT64_C(1) << i : 0;
+        return true;
+    }
+    note_seen(f, id);
+    return false;
+}
+
+bool consume_filter_takes(struct consume_filter *f, const struct topic_parts *parts,
                           struct span payload, uint64_t now_us)
 {
-    if (f->devices && !(parts && is_listed(f->devices, parts->id)))
+    if (f->devices && !(parts && is_listed(f, parts->id)))
         return false;
     if (isinf(f->since_s) && isinf(f->until_s))
         return true;
     double seconds = time_of(payload, now_us);
-    return seconds >= f->since_s && seconds <= f->until_s;
+    bool taken = seconds >= f->since_s && seconds <= f->until_s;
+    f->other_times += !taken;
+    return taken;
+}
+
+/* ---- the end ---- */
+
+static void write_seen(struct buf *out, const struct consume_filter *f)
+{
+    buf_str(out, f->n_seen ? "; other ids that came: " : "; nor of another id");
+    for (size_t i = 0; i < f->n_seen; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", f->seen[i]);
+    if (f->more_seen)
+        buf_str(out, " and more");
+}
+
+void consume_filter_tell(const struct consume_filter *f, uint64_t taken)
+{
+    enum { TEXT_MAX = 2 * CONSUME_SEEN_MAX * CONSUME_SEEN_BYTES };
+    struct buf seen;
+    struct span one;
+    const char *at = f->devices;
+    buf_init(&seen, TEXT_MAX);
+    write_seen(&seen, f);
+    for (int i = 0; i < CONSUME_LISTED_MAX && next_listed(&at, &one); i++) {
+        if (!one.n || f->listed_came >> i & 1)
+            continue;
+        log_warning("--device: no message of the device id '%.*s'%s", SPAN_FMT(one),
+                    buf_cstr(&seen));
+        buf_clear(&seen); /* once */
+    }
+    buf_release(&seen);
+    if (taken == 0 && f->other_times)
+        log_warning("all %llu messages were of times before --since or after --until",
+                    (unsigned long long)f->other_times);
 }

@@ -154,6 +154,16 @@ def keeps_files(folder):
                           (["--since", "2026-11-25T10:00:00Z", "--until", "2026-11-25T12:00:01+01:00"], 1), (["--until", "1594512095"], 1), (["--since", "2100-01-01"], 0)):
         code, out, err = lab.run("consume", "--topic", "#", "--duration", "300ms", *option, **broker.settings())
         check(code == 0 and len(out.splitlines()) == count, f"{option}: {code} {out} {err}")
+    for option, count, hint in ((["--device", "kitchen"], 0, "--device: no message of the device id 'kitchen'; other ids that came: "), (["--device", "d1,bath,hall"], 3, "'bath'; other ids that came: d2"),
+                                (["--device", "d1,d2"], 5, ""), (["--since", "2100-01-01"], 0, "all 6 messages were of times before --since or after --until")):
+        code, out, err = lab.run("consume", "--topic", "#", "--duration", "300ms", *option, **broker.settings())
+        warnings = [s for s in err.splitlines() if " warning: " in s]
+        check(code == 0 and len(out.splitlines()) == count and bool(warnings) == bool(hint) and hint in "".join(warnings), f"{option}: {code} {err}")
+        check(not warnings or len(warnings) == option[1].count(",") or "," not in option[1], f"a line each: {warnings}")
+        check("kitchen" not in option or ("d1" in warnings[0] and "d2" in warnings[0]), f"{warnings}")
+    nowhere = os.path.join(folder, "new", "csv")
+    code, _, err = lab.run("consume", "--topic", "none/such", "--duration", "300ms", "--csv", nowhere, **broker.settings())
+    check(code == 0 and not os.path.exists(os.path.dirname(nowhere)), f"no folder for no message: {code} {err}")
     for option in (["--since", "yesterday"], ["--until", "2026-02-30x"], ["--csv", "/dev/null/x"], ["--jsonl", folder]):
         code, _, err = lab.run("consume", *option, **broker.settings())
         check(code in (1, 2) and err.count("\n") == 1 and option[1].split("/x")[0] in err, f"{option}: {code} {err}")
