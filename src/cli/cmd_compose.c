@@ -52,6 +52,7 @@ static const char *const outputs[] = {[DEPLOY_COMPOSE] = "docker-compose.yml",
                                       [DEPLOY_SWARM] = "docker-stack.yml",
                                       [DEPLOY_KUBERNETES] = "kubernetes",
                                       [DEPLOY_SYSTEMD] = "systemd"};
+static const char *const access_modes[] = {"ReadWriteOnce", "ReadWriteMany"};
 static const char *const restarts[] = {"no", "always", "on-failure", "unless-stopped"};
 
 /* Which of n words the option holds. */
@@ -89,14 +90,16 @@ static void find_cache(const struct settings *s, struct buf *out)
 }
 
 /* The program itself, where it is installed; else where it will be. */
-static void find_program(const struct settings *s, char out[PATH_MAX])
+static const char *find_program(const struct settings *s, char out[PATH_MAX])
 {
     const char *given = settings_option_text(s, "program");
-    ssize_t n = given ? -1 : readlink("/proc/self/exe", out, PATH_MAX - 1);
-    if (n > 0)
-        out[n] = '\0';
-    if (given || n <= 0 || (strncmp(out, "/usr/", 5) != 0 && strncmp(out, "/opt/", 5) != 0))
-        snprintf(out, PATH_MAX, "%s", given ? given : "/usr/local/bin/wattle");
+    if (given)
+        return given;
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    out[n > 0 ? n : 0] = '\0';
+    if (strncmp(out, "/usr/", 5) != 0 && strncmp(out, "/opt/", 5) != 0)
+        return "/usr/local/bin/wattle";
+    return out;
 }
 
 /* Containers run as who calls us, so that the folders of the host are theirs too; called by root,
@@ -112,6 +115,8 @@ static void find_user(struct deploy_options *o)
     o->uid = (unsigned)uid;
     o->gid = (unsigned)gid;
 }
+
+static const char *const kubernetes_only[] = {"storage-class", "access-mode"};
 
 /* ---- output ---- */
 
@@ -166,9 +171,10 @@ static int write_out(const struct settings *s, const struct deploy_options *o, s
 
 static int run(const struct settings *s, struct err *e)
 {
-    size_t target = 0, restart = 0, n = (size_t)settings_option_int(s, "devices");
+    size_t target = 0, restart = 0, mode = 0, n = (size_t)settings_option_int(s, "devices");
     struct devices *devices = calloc(1, sizeof *devices);
-    char program[PATH_MAX];
+    char self[PATH_MAX];
+    const char *program = find_program(s, self);
     struct buf cache;
     buf_init(&cache, 2 * PATH_BYTES_MAX);
     int rc = devices ? 0 : err_set(e, ERR_NOMEM, "no memory for the devices");
@@ -178,6 +184,13 @@ static int run(const struct settings *s, struct err *e)
     if (!rc)
         rc = choose(s, "restart", restarts, sizeof restarts / sizeof *restarts, &restart, e);
     if (!rc)
+        rc = choose(s, "access-mode", access_modes, 2, &mode, e);
+    for (size_t i = 0; !rc && target != DEPLOY_KUBERNETES && i < 2; i++)
+        if (settings_option_given(s, kubernetes_only[i]))
+            rc =
+                err_set(e, ERR_USAGE, "--%s '%s': expected --target kubernetes, which alone has it",
+                        kubernetes_only[i], settings_option_text(s, kubernetes_only[i]));
+    if (!rc)
         rc = choose_devices(devices, n, s, e);
     struct fleet_power power; /* checked here, not only in every container */
     if (!rc)
@@ -185,7 +198,6 @@ static int run(const struct settings *s, struct err *e)
     if (rc)
         goto done;
     find_cache(s, &cache);
-    find_program(s, program);
     struct deploy_options o = {
         .settings = s,
         .target = (enum deploy_target)target,
@@ -204,6 +216,8 @@ static int run(const struct settings *s, struct err *e)
         .restart = restarts[restart],
         .publish = settings_option_text(s, "publish"),
         .kube_namespace = settings_option_text(s, "namespace"),
+        .storage_class = settings_option_text(s, "storage-class"),
+        .many_nodes = mode == 1,
         .program = program,
         .hf_home = cache.n ? buf_cstr(&cache) : NULL,
     };
@@ -286,6 +300,16 @@ static const struct option options[] = {
      .value = "NAME",
      .fallback = "wattle",
      .help = "of Kubernetes"},
+    {.name = "storage-class",
+     .type = OPTION_TEXT,
+     .value = "NAME",
+     .help = "of Kubernetes' volumes (default: the cluster's own)"},
+    {.name = "access-mode",
+     .type = OPTION_TEXT,
+     .value = "MODE",
+     .fallback = "ReadWriteOnce",
+     .help = "of the volume that devices with a model share on Kubernetes: ReadWriteOnce (they run "
+             "on one node) or ReadWriteMany (on several, where the storage class has it)"},
     {.name = "program",
      .type = OPTION_TEXT,
      .value = "FILE",

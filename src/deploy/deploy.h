@@ -38,8 +38,10 @@ struct deploy_options {
     double cpus;                /* processors of a device; 0: all */
     const char *restart;        /* no, always, on-failure or unless-stopped */
     const char *publish;        /* host address of published ports; 127.0.0.1 */
-    const char *kube_namespace; /* wattle */
-    const char *program;        /* of systemd: path of wattle */
+    const char *kube_namespace; /* given for Kubernetes */
+    const char *storage_class;  /* of Kubernetes' volumes; NULL: the cluster's default */
+    bool many_nodes;            /* the models' volume can be written on many nodes */
+    const char *program;        /* of systemd: absolute path of wattle */
     const char *hf_home;        /* this machine's Hugging Face cache, absolute; NULL: none known */
     bool has_user;              /* containers run as uid:gid, else as the image's own user */
     unsigned uid, gid;

@@ -131,22 +131,14 @@ static void put_volumes(struct yaml *y, const struct plan *p, const struct plan_
     yaml_end(y);
 }
 
-static void put_claims(struct yaml *y)
+static void put_claims(struct yaml *y, const struct plan *p)
 {
-    static const char *const modes[] = {"ReadWriteOnce", NULL};
     yaml_open(y, "volumeClaimTemplates");
     yaml_open_item(y);
     yaml_open(y, "metadata");
     yaml_text(y, "name", "metrics");
     yaml_end(y);
-    yaml_open(y, "spec");
-    yaml_words(y, "accessModes", modes);
-    yaml_open(y, "resources");
-    yaml_open(y, "requests");
-    yaml_quoted(y, "storage", "1Gi");
-    yaml_end(y);
-    yaml_end(y);
-    yaml_end(y);
+    kube_claim_spec(y, p, "1Gi", false); /* of one pod */
     yaml_end(y);
     yaml_end(y);
 }
@@ -204,7 +196,7 @@ void kube_devices(struct yaml *y, const struct plan *p)
         kube_labels(y, "matchLabels", d->service);
         yaml_end(y);
         put_pod(y, p, d);
-        put_claims(y);
+        put_claims(y, p);
         yaml_end(y);
     }
 }

@@ -215,19 +215,40 @@ static void put_secrets(struct yaml *y, const struct plan *p)
 
 /* ---- storage ---- */
 
-/* ReadWriteOnce is what every cluster has; the pods that share it are then put on one node. */
-static void put_claim(struct yaml *y, const struct plan *p, const char *name, const char *size)
+void kube_claim_spec(struct yaml *y, const struct plan *p, const char *size, bool many_nodes)
 {
-    static const char *const modes[] = {"ReadWriteOnce", NULL};
-    kube_object(y, p, "v1", "PersistentVolumeClaim", name, NULL);
+    const char *const modes[] = {many_nodes ? "ReadWriteMany" : "ReadWriteOnce", NULL};
     yaml_open(y, "spec");
     yaml_words(y, "accessModes", modes);
+    if (p->o->storage_class)
+        yaml_quoted(y, "storageClassName", p->o->storage_class);
     yaml_open(y, "resources");
     yaml_open(y, "requests");
     yaml_quoted(y, "storage", size);
     yaml_end(y);
     yaml_end(y);
     yaml_end(y);
+}
+
+static void put_claim(struct yaml *y, const struct plan *p, const char *name, const char *size,
+                      bool many_nodes)
+{
+    kube_object(y, p, "v1", "PersistentVolumeClaim", name, NULL);
+    kube_claim_spec(y, p, size, many_nodes);
+}
+
+/* What a claim that one node alone may mount does to several pods. */
+static void note_storage(struct plan *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_devices; i++)
+        n += p->devices[i].llm;
+    if (n > 1 && !p->o->many_nodes)
+        plan_note(p,
+                  "the volume claim 'huggingface' is ReadWriteOnce: the %zu devices with a model "
+                  "start on one node only, elsewhere they wait as Pending; for several nodes "
+                  "--access-mode ReadWriteMany, with a --storage-class that has it (NFS, CephFS)",
+                  n);
 }
 
 /* ---- all ---- */
@@ -274,9 +295,9 @@ static int put_objects(struct deploy *d)
         if (!begin_file(d, &y, "20-storage.yaml", false))
             return ERR_NOMEM;
         if (p->broker)
-            put_claim(&y, p, "mqtt-data", "1Gi");
+            put_claim(&y, p, "mqtt-data", "1Gi", false);
         if (p->has_llm)
-            put_claim(&y, p, "huggingface", "20Gi");
+            put_claim(&y, p, "huggingface", "20Gi", p->o->many_nodes);
     }
     if (p->broker) {
         if (!begin_file(d, &y, "30-broker.yaml", false))
@@ -297,12 +318,6 @@ static int put_objects(struct deploy *d)
 int kubernetes_make(struct deploy *d, struct err *e)
 {
     struct plan *p = &d->plan;
-    const char *name = p->o->kube_namespace;
-    if (!name || !is_dns_label(name))
-        return err_set(e, ERR_USAGE,
-                       "--namespace '%s': expected 1 to 63 of a-z, 0-9 and '-', none of it at an "
-                       "end",
-                       name ? name : "");
     if (p->o->restart && strcmp(p->o->restart, "unless-stopped") != 0 &&
         strcmp(p->o->restart, "always") != 0)
         return err_set(e, ERR_USAGE, "--restart '%s': expected always, which alone Kubernetes does",
@@ -320,5 +335,7 @@ int kubernetes_make(struct deploy *d, struct err *e)
     if (!rc && !p->o->image)
         plan_note(p, "the nodes have to know the image '%s': --image names one of a registry",
                   p->image);
+    if (!rc)
+        note_storage(p);
     return rc;
 }

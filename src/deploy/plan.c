@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "deploy/plan.h"
 
-#include <arpa/inet.h>
+#include "deploy/check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -365,16 +366,6 @@ static int put_dashboard(struct plan *p, struct err *e)
 /* ---- images ---- */
 
 /* Where packaging/Dockerfile lies beside the output, that is what is built. */
-static int check_address(const struct plan *p, struct err *e)
-{
-    struct in6_addr a;
-    const char *text = p->o->publish;
-    if (!text || inet_pton(AF_INET, text, &a) == 1 || inet_pton(AF_INET6, text, &a) == 1)
-        return 0;
-    return err_set(e, ERR_USAGE, "--publish '%s': is no address, expected 127.0.0.1 or 0.0.0.0",
-                   text);
-}
-
 static int put_images(struct plan *p, struct err *e)
 {
     const struct deploy_options *o = p->o;
@@ -411,12 +402,12 @@ int plan_make(struct plan *p, const struct deploy_options *o, struct err *e)
                        .user = o->has_user ? o->uid : PLAN_USER,
                        .group = o->has_user ? o->gid : PLAN_USER};
     arena_init(&p->arena, ARENA_BYTES);
-    int rc = name_devices(p, e);
+    int rc = check_options(o, e);
+    if (!rc)
+        rc = name_devices(p, e);
     p->remote = p->has_llm && (o->engine || settings_text(o->settings, SET_LLM_ENDPOINT)[0]);
     if (!rc)
         rc = put_limits(p, e);
-    if (!rc)
-        rc = check_address(p, e);
     if (!rc)
         rc = put_broker(p, e);
     if (!rc)

@@ -437,6 +437,17 @@ def kubernetes(folder):
     check(broker[0]["spec"]["ports"] == [{"port": 22, "targetPort": 1883, "protocol": "TCP"}], f"{broker[0]}")
     device = read("yaml", os.path.join(folder, "k2", "40-devices.yaml"))[1]["spec"]["template"]["spec"]["containers"][0]
     check(device["resources"]["limits"] == {"cpu": "250m", "memory": "1536Mi"}, f"{device['resources']}")
+    for more, mode, note in (([], "ReadWriteOnce", True), (["--access-mode", "ReadWriteMany", "--storage-class", "nfs.example"], "ReadWriteMany", False)):
+        _, err = compose(folder, "--target", "kubernetes", "--output", f"k-{mode}", "--enable-llm", "--devices", "2", *more)
+        check(("Pending" in err and "--access-mode" in err) == note, err)
+        where = os.path.join(folder, f"k-{mode}")
+        claims = {d["metadata"]["name"]: d["spec"] for d in read("yaml", os.path.join(where, "20-storage.yaml"))}
+        own = read("yaml", os.path.join(where, "40-devices.yaml"))[1]["spec"]["volumeClaimTemplates"][0]["spec"]
+        check(claims["huggingface"]["accessModes"] == [mode], f"{claims}")
+        check(claims["mqtt-data"]["accessModes"] == own["accessModes"] == ["ReadWriteOnce"], f"{claims} {own}")
+        for claim in (*claims.values(), own):
+            check(claim.get("storageClassName") == (None if note else "nfs.example"), f"{claim}")
+        check(all(read_all("kubernetes", [os.path.join(where, name) for name in sorted(os.listdir(where))])), "not to the schema")
     out, _ = compose(folder, "--target", "kubernetes", "--output", "-")
     with open(os.path.join(folder, "all.yaml"), "w", encoding="utf-8") as f:
         f.write(out)
@@ -508,7 +519,10 @@ def files_are_kept(folder):
                        (["--memory-swap", "1g"], "--memory"), (["--memory", "2g", "--memory-swap", "1g"], "--memory-swap"), (["--cpus", "0"], "--cpus"),
                        (["--target", "nomad"], "kubernetes"), (["--restart", "never"], "unless-stopped"), (["--publish", "localhost"], "--publish"),
                        (["--devices", "2", "--device-id", "x"], "DEVICE_ID"), (["--target", "kubernetes", "--namespace", "A_b"], "--namespace"),
-                       (["--mqtt-ca-file", "/etc/hostname"], "TLS"), (["--build", "/nowhere"], "--build"), (["--target", "systemd", "--output", "-"], "--output"),
+                       (["--mqtt-ca-file", "/etc/hostname"], "TLS"), (["--image", "a\nb"], "--image"), (["--broker-image=-x"], "--broker-image"),
+                       (["--target", "systemd", "--program", "wattle"], "--program"), (["--output=-x"], "--output"), (["--namespace", "a b"], "--namespace"),
+                       (["--storage-class", "nfs"], "--target kubernetes"), (["--access-mode", "ReadWriteMany"], "--target kubernetes"),
+                       (["--target", "kubernetes", "--access-mode", "RWX"], "ReadWriteMany"), (["--target", "kubernetes", "--storage-class", "A"], "--storage-class"), (["--build", "/nowhere"], "--build"), (["--target", "systemd", "--output", "-"], "--output"),
                        (["--dashboard", "--dashboard-port", "0"], "DASHBOARD_PORT"), (["--output", "/nowhere/x.yml", "--device-name", "n" * 129], "device-name")):
         _, err = compose(folder, *args, code=2)
         check(text in err and err.count("\n") == 1, f"{args}: {err}")
