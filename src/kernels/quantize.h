@@ -6,8 +6,8 @@
  *   sum over i of importance[i] * (x[i] - dequantized[i])^2
  *
  * small, all importances 1 where none are given. The search is deterministic and the same on every
- * machine. A row that a type can stand for exactly, which dequant gave, comes back as the same
- * values.
+ * machine. What quantize_row wrote and dequant read comes back as the same values; K types may move
+ * it by a small part of their error.
  *
  * Pure: no allocation, no state, any thread. */
 #ifndef WATTLE_KERNELS_QUANTIZE_H

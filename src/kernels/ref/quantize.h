@@ -2,8 +2,7 @@
 /* What the quantizers of ref/ share: a block's weights and importances, and fits of a line through
  * them. Private to kernels/ref/.
  *
- * Sums are kept in eight lanes and folded as kernels.h says, so that a compiler may use vectors and
- * the result stays the same. */
+ * Sums are kept in four lanes, so that they are the same whatever the compiler makes of them. */
 #ifndef WATTLE_KERNELS_REF_QUANTIZE_H
 #define WATTLE_KERNELS_REF_QUANTIZE_H
 
@@ -34,6 +33,9 @@ static inline float fit_clamp(float v, float low, float high)
 
 /* The nearest finite binary16. */
 uint16_t fit_half(float f);
+
+/* The value with the largest magnitude. */
+float fit_extreme(const struct fit_block *b);
 
 /* The scale d for x = d * q, q in [low, high]: near the least weighted error. 0 for zeros. */
 float fit_scale(const struct fit_block *b, float low, float high);

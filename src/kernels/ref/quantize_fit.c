@@ -8,12 +8,51 @@
  * with evenly spaced centres). */
 #include "kernels/ref/quantize.h"
 
-#include "kernels/ref/ref.h"
+#include <string.h>
+
+#define FIT_TINY 0x1p-40f /* far below the least scale, 2^-24 */
 
 enum {
-    SCALES_TRIED = 21, /* from the end of the range -1 to +1, in tenths */
+    SCALES_TRIED = 11, /* from the end of the range + 1 down to - 1, in fifths */
+    LINES_TRIED = 21,  /* the same in tenths */
     TURNS = 6,
 };
+
+/* Four floats at once, which every machine has and compilers don't find by themselves here. */
+typedef float lanes __attribute__((vector_size(16)));
+typedef int32_t lane_bits __attribute__((vector_size(16)));
+
+static inline lanes load(const float *p)
+{
+    lanes v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline lanes all(float f)
+{
+    return (lanes){f, f, f, f};
+}
+
+static inline lanes choose(lane_bits which, lanes yes, lanes no)
+{
+    return (lanes)((which & (lane_bits)yes) | (~which & (lane_bits)no));
+}
+
+/* The whole numbers nearest to v in [low, high]. Clamped before they are rounded, which is right up
+ * to 2^22 only. */
+static inline lanes whole(lanes v, float low, float high)
+{
+    const lanes magic = all(0x1.8p23f);
+    v = choose(v < all(low), all(low), v);
+    v = choose(v > all(high), all(high), v);
+    return (v + magic) - magic;
+}
+
+static inline float fold(lanes v)
+{
+    return (v[0] + v[2]) + (v[1] + v[3]);
+}
 
 uint16_t fit_half(float f)
 {
@@ -36,17 +75,15 @@ void fit_load(const float *x, const float *importance, size_t n, float *x_out, f
 
 float fit_apply(const struct fit_block *b, float d, float m, float low, float high, float *q)
 {
-    const float inverse = d == 0 ? 0 : 1 / d;
-    float lane[8] = {0};
-    for (size_t i = 0; i < b->n; i += 8)
-        for (size_t l = 0; l < 8; l++) {
-            /* Clamped before it is rounded, which is right up to 2^22 only. */
-            float v = fit_round(fit_clamp((b->x[i + l] - m) * inverse, low, high));
-            float error = b->x[i + l] - (d * v + m);
-            q[i + l] = v;
-            lane[l] += b->w[i + l] * (error * error);
-        }
-    return ref_fold(lane);
+    const lanes inverse = all(d == 0 ? 0 : 1 / d);
+    lanes sum = all(0);
+    for (size_t i = 0; i < b->n; i += 4) {
+        lanes x = load(b->x + i), v = whole((x - m) * inverse, low, high);
+        lanes error = x - (d * v + m);
+        memcpy(q + i, &v, sizeof v);
+        sum += load(b->w + i) * (error * error);
+    }
+    return fold(sum);
 }
 
 /* ---- x = d * q ---- */
@@ -55,41 +92,39 @@ float fit_apply(const struct fit_block *b, float d, float m, float low, float hi
  * zeros. */
 static float scale_gain(const struct fit_block *b, float inverse, float low, float high, float *d)
 {
-    float xq[8] = {0}, qq[8] = {0};
-    for (size_t i = 0; i < b->n; i += 8)
-        for (size_t l = 0; l < 8; l++) {
-            float q = fit_round(fit_clamp(b->x[i + l] * inverse, low, high));
-            float wq = b->w[i + l] * q;
-            xq[l] += wq * b->x[i + l];
-            qq[l] += wq * q;
-        }
-    float sum_xq = ref_fold(xq), sum_qq = ref_fold(qq);
+    lanes xq = all(0), qq = all(0);
+    for (size_t i = 0; i < b->n; i += 4) {
+        lanes x = load(b->x + i), q = whole(x * inverse, low, high), wq = load(b->w + i) * q;
+        xq += wq * x;
+        qq += wq * q;
+    }
+    const float sum_xq = fold(xq), sum_qq = fold(qq);
     if (!(sum_qq > 0))
         return 0;
     *d = sum_xq / sum_qq;
     return sum_xq * *d;
 }
 
-static float largest(const struct fit_block *b)
+float fit_extreme(const struct fit_block *b)
 {
-    float most = 0;
+    float least = 0, most = 0;
     for (size_t i = 0; i < b->n; i++) {
-        float size = b->x[i] < 0 ? -b->x[i] : b->x[i];
-        most = size > most ? size : most;
+        least = b->x[i] < least ? b->x[i] : least;
+        most = b->x[i] > most ? b->x[i] : most;
     }
-    return most;
+    return most >= -least ? most : least;
 }
 
 float fit_scale(const struct fit_block *b, float low, float high)
 {
-    const float most = largest(b);
+    const float extreme = fit_extreme(b);
     float best = 0, gain = 0;
-    if (!(most >= 0x1p-40f)) /* far below the least scale */
+    if (extreme > -FIT_TINY && extreme < FIT_TINY)
         return 0;
     for (int sign = -1; sign <= 1; sign += 2)
         for (int step = 0; step < SCALES_TRIED; step++) {
-            float target = -low + 1 - 0.1f * (float)step, d = 0;
-            float g = scale_gain(b, (float)sign * target / most, low, high, &d);
+            float target = -low + 1 - 0.2f * (float)step, d = 0;
+            float g = scale_gain(b, (float)sign * target / extreme, low, high, &d);
             if (g > gain) {
                 gain = g;
                 best = d;
@@ -119,16 +154,14 @@ struct line_sums {
 static struct line best_line(const struct fit_block *b, const struct line_sums *s, float inverse,
                              float m, float high, bool below)
 {
-    float q1[8] = {0}, q2[8] = {0}, xq[8] = {0};
-    for (size_t i = 0; i < b->n; i += 8)
-        for (size_t l = 0; l < 8; l++) {
-            float q = fit_round(fit_clamp((b->x[i + l] - m) * inverse, 0, high));
-            float wq = b->w[i + l] * q;
-            q1[l] += wq;
-            q2[l] += wq * q;
-            xq[l] += wq * b->x[i + l];
-        }
-    const float sq = ref_fold(q1), sqq = ref_fold(q2), sxq = ref_fold(xq);
+    lanes q1 = all(0), q2 = all(0), xq = all(0);
+    for (size_t i = 0; i < b->n; i += 4) {
+        lanes x = load(b->x + i), q = whole((x - m) * inverse, 0, high), wq = load(b->w + i) * q;
+        q1 += wq;
+        q2 += wq * q;
+        xq += wq * x;
+    }
+    const float sq = fold(q1), sqq = fold(q2), sxq = fold(xq);
     const float det = s->w * sqq - sq * sq;
     struct line best = {0, s->wx / s->w, 0};
     if (det > 0) {
@@ -146,23 +179,22 @@ static struct line best_line(const struct fit_block *b, const struct line_sums *
 void fit_line(const struct fit_block *b, float high, bool below, float *d, float *m)
 {
     float least = b->x[0], most = b->x[0];
-    float w[8] = {0}, wx[8] = {0};
+    struct line_sums sums = {0, 0};
     for (size_t i = 0; i < b->n; i++) {
         least = b->x[i] < least ? b->x[i] : least;
         most = b->x[i] > most ? b->x[i] : most;
-        w[i % 8] += b->w[i];
-        wx[i % 8] += b->w[i] * b->x[i];
+        sums.w += b->w[i];
+        sums.wx += b->w[i] * b->x[i];
     }
-    const struct line_sums sums = {ref_fold(w), ref_fold(wx)};
     if (below && least > 0)
         least = 0;
     *d = 0;
     *m = least;
-    if (!(most - least >= 0x1p-40f))
+    if (!(most - least >= FIT_TINY))
         return;
 
     struct line best = {0, least, -1};
-    for (int step = 0; step < SCALES_TRIED; step++) {
+    for (int step = 0; step < LINES_TRIED; step++) {
         float inverse = (high + 1 - 0.1f * (float)step) / (most - least);
         struct line line = best_line(b, &sums, inverse, least, high, below);
         if (line.gain > best.gain)

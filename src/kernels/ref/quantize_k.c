@@ -7,13 +7,12 @@
  * chosen. The last two steps take turns. */
 #include "kernels/ref/quantize.h"
 
-#include "kernels/ref/ref.h"
-
 #include <string.h>
 
 enum {
     BLOCK = 256,
     SUBS_MAX = 16,
+    ENDS_TRIED = 3, /* the largest scale is the last whole number, the last but one, … */
     TURNS = 4,
 };
 
@@ -74,15 +73,24 @@ static float whole(float v, float unit, float low, float high)
     return unit == 0 ? 0 : fit_round(fit_clamp(v / unit, low, high));
 }
 
+/* The finite binary16 next to f that is not nearer to 0. These scales are often subnormal, where
+ * the nearest one can be so much less than f that the largest weights are out of reach. */
+static uint16_t half_beyond(float f)
+{
+    uint16_t half = fit_half(f);
+    return magnitude(float_from_half(half)) < magnitude(f) && (half & 0x7fff) < 0x7bff
+               ? (uint16_t)(half + 1)
+               : half;
+}
+
 /* The block with the scales d and dmin, its sub-blocks as near as can be to those fitted. */
 static void assign(const struct fit_block *b, const struct k_kind *k, const float *fit_d,
-                   const float *fit_min, float d, float dmin, struct k_block *out)
+                   const float *fit_min, uint16_t half_d, uint16_t half_dmin, struct k_block *out)
 {
-    out->d = fit_half(d);
-    out->dmin = fit_half(dmin);
+    const float d = float_from_half(half_d), dmin = float_from_half(half_dmin);
+    out->d = half_d;
+    out->dmin = half_dmin;
     out->error = 0;
-    d = float_from_half(out->d);
-    dmin = float_from_half(out->dmin);
     for (size_t j = 0; j < k->n_subs; j++) {
         struct fit_block sub = part(b, k, j);
         out->error += choose(&sub, k, d, dmin, whole(fit_d[j], d, k->scale_low, k->scale_high),
@@ -134,14 +142,21 @@ static void fit(const struct fit_block *b, const struct k_kind *k, struct k_bloc
         most_min = min[j] > most_min ? min[j] : most_min;
     }
     /* With signs the end of the range that is farther from 0 is the negative one. */
-    const float end = k->scale_low < 0 ? k->scale_low : k->scale_high;
-    assign(b, k, d, min, most_d / end, most_min / k->scale_high, best);
+    const float end = magnitude(k->scale_low) > k->scale_high ? k->scale_low : k->scale_high;
+    for (int i = 0; i < ENDS_TRIED; i++) {
+        struct k_block next;
+        float last = end < 0 ? end + (float)i : end - (float)i;
+        assign(b, k, d, min, half_beyond(most_d / last), half_beyond(most_min / k->scale_high),
+               &next);
+        if (i == 0 || next.error < best->error)
+            *best = next;
+    }
     for (int turn = 0; turn < TURNS; turn++) {
         struct k_block next;
         float next_d, next_min;
         if (!refit(b, k, best, &next_d, &next_min))
             break;
-        assign(b, k, d, min, next_d, next_min, &next);
+        assign(b, k, d, min, fit_half(next_d), fit_half(next_min), &next);
         if (!(next.error < best->error))
             break;
         *best = next;

@@ -4,41 +4,39 @@
 
 #include <string.h>
 
-/* How a type's block is laid out. */
-struct small {
-    uint32_t type;
-    int bits;
-    bool has_min;
-};
-
 static void store_u16(uint8_t *p, uint16_t v)
 {
     p[0] = (uint8_t)v;
     p[1] = (uint8_t)(v >> 8);
 }
 
-/* Of the binary16 numbers near d the one with the least error, with what it makes of the weights in
- * q. reach: how many to either side. */
-static uint16_t best_half(const struct fit_block *b, float d, float m, float low, float high,
-                          int reach, float *q)
+/* A block on its way: the best scale of those tried, and what it makes of the weights. */
+struct best {
+    bool there;
+    uint16_t d;
+    float error;
+    float q[32];
+};
+
+/* Tries the binary16 numbers near d, reach of them to either side. */
+static void try_halves(const struct fit_block *b, float d, float m, float low, float high,
+                       int reach, struct best *best)
 {
-    float trial[32], least = 0;
-    uint16_t middle = fit_half(d), best = middle;
-    bool first = true;
+    const uint16_t middle = fit_half(d);
     for (int i = -reach; i <= reach; i++) {
+        float q[32];
         int size = (middle & 0x7fff) + i;
         if (size < 0 || size > 0x7bff)
             continue;
         uint16_t half = (uint16_t)((middle & 0x8000) | size);
-        float error = fit_apply(b, float_from_half(half), m, low, high, trial);
-        if (first || error < least) {
-            first = false;
-            least = error;
-            best = half;
-            memcpy(q, trial, sizeof trial);
-        }
+        float error = fit_apply(b, float_from_half(half), m, low, high, q);
+        if (best->there && !(error < best->error))
+            continue;
+        best->there = true;
+        best->d = half;
+        best->error = error;
+        memcpy(best->q, q, sizeof q);
     }
-    return best;
 }
 
 /* q[32], from 0 on, in bits 4 and 5 as the types have them. */
@@ -58,60 +56,63 @@ static void pack_high(const float *q, float offset, uint8_t *out)
         out[i] = (uint8_t)(high >> 8 * i);
 }
 
+/* 8 bits are so fine that clipping hardly pays: the extreme is the last or the last but one step,
+ * and what is left to choose is how the scale itself is rounded. */
+static void write_q8_0(const struct fit_block *b, uint8_t *out)
+{
+    const float extreme = fit_extreme(b);
+    struct best best = {0};
+    try_halves(b, extreme / -128, 0, -128, 127, 2, &best);
+    try_halves(b, extreme / -127, 0, -128, 127, 2, &best);
+    store_u16(out, best.d);
+    for (unsigned j = 0; j < 32; j++)
+        out[2 + j] = (uint8_t)(int8_t)best.q[j];
+}
+
 static void write_scaled(const struct fit_block *b, int bits, uint8_t *out)
 {
     const float low = -(float)(1 << (bits - 1)), high = -low - 1;
-    float q[32];
-    /* Of 8 bits the grid is so fine that clipping never pays: only the scale's own rounding is
-     * left to choose. */
-    float d = fit_scale(b, low, high);
-    store_u16(out, best_half(b, d, 0, low, high, bits == 8 ? 8 : 1, q));
+    struct best best = {0};
+    try_halves(b, fit_scale(b, low, high), 0, low, high, 1, &best);
+    store_u16(out, best.d);
     out += 2;
-    if (bits == 8) {
-        for (unsigned j = 0; j < 32; j++)
-            out[j] = (uint8_t)(int8_t)q[j];
-        return;
-    }
     if (bits == 5) {
-        pack_high(q, -low, out);
+        pack_high(best.q, -low, out);
         out += 4;
     }
-    pack_nibbles(q, -low, out);
+    pack_nibbles(best.q, -low, out);
 }
 
 static void write_line(const struct fit_block *b, int bits, uint8_t *out)
 {
     const float high = (float)((1 << bits) - 1);
-    float q[32], d, m;
+    struct best best = {0};
+    float d, m;
     fit_line(b, high, false, &d, &m);
-    uint16_t min = fit_half(m);
-    store_u16(out, best_half(b, d, float_from_half(min), 0, high, 1, q));
+    const uint16_t min = fit_half(m);
+    try_halves(b, d, float_from_half(min), 0, high, 1, &best);
+    store_u16(out, best.d);
     store_u16(out + 2, min);
     out += 4;
     if (bits == 5) {
-        pack_high(q, 0, out);
+        pack_high(best.q, 0, out);
         out += 4;
     }
-    pack_nibbles(q, 0, out);
+    pack_nibbles(best.q, 0, out);
 }
 
 void quantize_small(uint32_t type, const float *x, const float *importance, uint8_t *row, size_t k)
 {
-    static const struct small all[] = {
-        {WTYPE_Q8_0, 8, false}, {WTYPE_Q4_0, 4, false}, {WTYPE_Q4_1, 4, true},
-        {WTYPE_Q5_0, 5, false}, {WTYPE_Q5_1, 5, true},
-    };
-    const struct small *kind = all;
-    while (kind->type != type)
-        kind++;
     const size_t bytes = wtype_info(type)->block_bytes;
     for (size_t i = 0; i < k; i += 32, row += bytes) {
         float tame[32], w[32];
         fit_load(x + i, importance ? importance + i : NULL, 32, tame, w);
         const struct fit_block b = {tame, w, 32};
-        if (kind->has_min)
-            write_line(&b, kind->bits, row);
+        if (type == WTYPE_Q8_0)
+            write_q8_0(&b, row);
+        else if (type == WTYPE_Q4_0 || type == WTYPE_Q5_0)
+            write_scaled(&b, type == WTYPE_Q4_0 ? 4 : 5, row);
         else
-            write_scaled(&b, kind->bits, row);
+            write_line(&b, type == WTYPE_Q4_1 ? 4 : 5, row);
     }
 }
