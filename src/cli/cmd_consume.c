@@ -106,19 +106,16 @@ static void write_payload(struct json_writer *w, struct span payload)
 {
     struct json *doc = NULL;
     if (json_parse(&doc, payload, PAYLOAD_MAX, "payload", NULL) == 0) {
-        json_write_key(w, "payload");
-        json_write_value(w, doc);
+        json_put_value(w, "payload", doc);
         json_close(&doc);
     } else if (utf8_valid(payload)) {
-        json_write_key(w, "payload");
-        json_write_span(w, payload);
+        json_put_span(w, "payload", payload);
     } else {
         struct buf hex;
         buf_init(&hex, 2 * PAYLOAD_MAX);
         for (size_t i = 0; i < payload.n; i++)
             put_hex(&hex, "", payload.p[i]);
-        json_write_key(w, "payload_hex");
-        json_write_span(w, buf_view(&hex));
+        json_put_span(w, "payload_hex", buf_view(&hex));
         buf_release(&hex);
     }
 }
@@ -131,17 +128,12 @@ static void write_json(struct buf *out, const char *topic, struct span payload, 
     clock_iso(utc_us, stamp);
     json_write_init(&w, out, 0);
     json_write_object(&w);
-    json_write_key(&w, "timestamp");
-    json_write_str(&w, stamp);
-    json_write_key(&w, "topic");
-    json_write_str(&w, topic);
-    json_write_key(&w, "retained");
-    json_write_bool(&w, retained);
+    json_put_str(&w, "timestamp", stamp);
+    json_put_str(&w, "topic", topic);
+    json_put_bool(&w, "retained", retained);
     write_payload(&w, payload);
-    if (error) {
-        json_write_key(&w, "error");
-        json_write_str(&w, error);
-    }
+    if (error)
+        json_put_str(&w, "error", error);
     json_write_object_end(&w);
 }
 

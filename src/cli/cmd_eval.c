@@ -66,40 +66,20 @@ static void print_text(const struct names *n, const struct lab_eval_result *r)
     printf("time              %.1f s\n", r->seconds);
 }
 
-static void put_str(struct json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_str(w, v);
-}
-
-static void put_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_write_key(w, key);
-    json_write_u64(w, v);
-}
-
-static void put_f64(struct json_writer *w, const char *key, double v)
-{
-    json_write_key(w, key);
-    json_write_f64(w, v);
-}
-
 static void write_reference(struct json_writer *w, const char *name,
                             const struct lab_eval_result *r)
 {
-    json_write_key(w, "reference");
-    json_write_object(w);
-    put_str(w, "model", name);
-    put_str(w, "quantization", r->reference_quantization);
-    put_f64(w, "perplexity", r->reference_perplexity);
-    put_f64(w, "top1_agreement", r->top1_agreement);
-    json_write_key(w, "kl_divergence");
-    json_write_object(w);
-    put_f64(w, "mean", r->kl_mean);
-    put_f64(w, "p50", r->kl_p50);
-    put_f64(w, "p95", r->kl_p95);
-    put_f64(w, "p99", r->kl_p99);
-    put_f64(w, "max", r->kl_max);
+    json_put_object(w, "reference");
+    json_put_str(w, "model", name);
+    json_put_str(w, "quantization", r->reference_quantization);
+    json_put_f64(w, "perplexity", r->reference_perplexity);
+    json_put_f64(w, "top1_agreement", r->top1_agreement);
+    json_put_object(w, "kl_divergence");
+    json_put_f64(w, "mean", r->kl_mean);
+    json_put_f64(w, "p50", r->kl_p50);
+    json_put_f64(w, "p95", r->kl_p95);
+    json_put_f64(w, "p99", r->kl_p99);
+    json_put_f64(w, "max", r->kl_max);
     json_write_object_end(w);
     json_write_object_end(w);
 }
@@ -111,21 +91,20 @@ static int print_json(const struct names *n, const struct lab_eval_result *r, st
     buf_init(&text, JSON_BYTES_MAX);
     json_write_init(&w, &text, 2);
     json_write_object(&w);
-    put_str(&w, "model", n->model);
-    put_str(&w, "quantization", r->quantization);
-    put_u64(&w, "tokens", r->tokens);
-    put_u64(&w, "scored_tokens", r->scored);
-    put_u64(&w, "scored_bytes", r->bytes);
-    put_u64(&w, "context", r->context);
-    put_u64(&w, "stride", r->stride);
-    put_u64(&w, "windows", r->windows);
-    put_f64(&w, "perplexity", r->perplexity);
-    put_f64(&w, "loss", r->loss);
-    put_f64(&w, "bits_per_byte", r->bits_per_byte);
+    json_put_str(&w, "model", n->model);
+    json_put_str(&w, "quantization", r->quantization);
+    json_put_u64(&w, "tokens", r->tokens);
+    json_put_u64(&w, "scored_tokens", r->scored);
+    json_put_u64(&w, "scored_bytes", r->bytes);
+    json_put_u64(&w, "context", r->context);
+    json_put_u64(&w, "stride", r->stride);
+    json_put_u64(&w, "windows", r->windows);
+    json_put_f64(&w, "perplexity", r->perplexity);
+    json_put_f64(&w, "loss", r->loss);
+    json_put_f64(&w, "bits_per_byte", r->bits_per_byte);
     if (n->reference)
         write_reference(&w, n->reference, r);
-    json_write_key(&w, "seconds");
-    json_write_fixed(&w, r->seconds, 3);
+    json_put_fixed(&w, "seconds", r->seconds, 3);
     json_write_object_end(&w);
     int rc = buf_check(&text, "result", e);
     if (rc == 0)

@@ -115,8 +115,7 @@ static void print_usage_line(const struct wattle_usage *u)
 
 static void write_usage(struct json_writer *w, const struct wattle_usage *u)
 {
-    json_write_key(w, "usage");
-    json_write_object(w);
+    json_put_object(w, "usage");
     const struct {
         const char *key;
         int64_t value;
@@ -126,10 +125,8 @@ static void write_usage(struct json_writer *w, const struct wattle_usage *u)
         {"bytes_read", (int64_t)u->bytes_read},       {"kv_bytes", (int64_t)u->kv_bytes},
         {"scratch_bytes", (int64_t)u->scratch_bytes}, {"threads", u->threads},
     };
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        json_write_key(w, counts[i].key);
-        json_write_int(w, counts[i].value);
-    }
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        json_put_int(w, counts[i].key, counts[i].value);
     const struct {
         const char *key;
         double value;
@@ -138,10 +135,8 @@ static void write_usage(struct json_writer *w, const struct wattle_usage *u)
         {"decode_ms", ms(u->decode_ns)}, {"time_to_first_token_ms", ms(u->first_token_ns)},
         {"total_ms", ms(u->total_ns)},   {"tokens_per_second", decode_speed(u)},
     };
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-        json_write_key(w, times[i].key);
-        json_write_fixed(w, times[i].value, 3);
-    }
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        json_put_fixed(w, times[i].key, times[i].value, 3);
     json_write_object_end(w);
 }
 
@@ -157,12 +152,9 @@ static void write_sampling(struct json_writer *w, const struct wattle_sampling *
         {"min_p", s->min_p},
         {"repetition_penalty", s->repetition_penalty},
     };
-    json_write_key(w, "sampling");
-    json_write_object(w);
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        json_write_key(w, values[i].key);
-        json_write_fixed(w, (double)values[i].value, 6);
-    }
+    json_put_object(w, "sampling");
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        json_put_fixed(w, values[i].key, (double)values[i].value, 6);
     json_write_object_end(w);
 }
 
@@ -176,14 +168,10 @@ static int print_json(const struct wattle_result *r, const struct wattle_model *
     struct json_writer w;
     json_write_init(&w, &text, 0);
     json_write_object(&w);
-    json_write_key(&w, "model");
-    json_write_str(&w, name);
-    json_write_key(&w, "text");
-    json_write_span(&w, span_of(r->text, r->text_bytes));
-    json_write_key(&w, "finish_reason");
-    json_write_str(&w, r->finish == WATTLE_FINISH_STOP ? "stop" : "length");
-    json_write_key(&w, "seed");
-    json_write_u64(&w, q->seed);
+    json_put_str(&w, "model", name);
+    json_put_span(&w, "text", span_of(r->text, r->text_bytes));
+    json_put_str(&w, "finish_reason", r->finish == WATTLE_FINISH_STOP ? "stop" : "length");
+    json_put_u64(&w, "seed", q->seed);
     write_sampling(&w, &sampling);
     write_usage(&w, &r->usage);
     json_write_object_end(&w);

@@ -51,20 +51,13 @@ static void list_row(struct view *v, const struct cache_model *m)
 static void list_object(struct json_writer *w, const struct cache_model *m)
 {
     json_write_object(w);
-    json_write_key(w, "model");
-    json_write_str(w, m->repository);
-    json_write_key(w, "size_bytes");
-    json_write_u64(w, m->size_bytes);
-    json_write_key(w, "incomplete_bytes");
-    json_write_u64(w, m->incomplete_bytes);
-    json_write_key(w, "files");
-    json_write_u64(w, m->n_files);
-    json_write_key(w, "snapshots");
-    json_write_u64(w, m->n_snapshots);
-    json_write_key(w, "complete");
-    json_write_bool(w, m->complete);
-    json_write_key(w, "problem");
-    json_write_str(w, m->complete ? NULL : m->problem);
+    json_put_str(w, "model", m->repository);
+    json_put_u64(w, "size_bytes", m->size_bytes);
+    json_put_u64(w, "incomplete_bytes", m->incomplete_bytes);
+    json_put_u64(w, "files", m->n_files);
+    json_put_u64(w, "snapshots", m->n_snapshots);
+    json_put_bool(w, "complete", m->complete);
+    json_put_str(w, "problem", m->complete ? NULL : m->problem);
     json_write_object_end(w);
 }
 
@@ -79,12 +72,9 @@ static int list(struct view *v, struct err *e)
         sum += l.models[i].size_bytes + l.models[i].incomplete_bytes;
     if (v->json) {
         json_write_object(&v->w);
-        json_write_key(&v->w, "cache");
-        json_write_str(&v->w, v->hub_folder);
-        json_write_key(&v->w, "size_bytes");
-        json_write_u64(&v->w, sum);
-        json_write_key(&v->w, "models");
-        json_write_array(&v->w);
+        json_put_str(&v->w, "cache", v->hub_folder);
+        json_put_u64(&v->w, "size_bytes", sum);
+        json_put_array(&v->w, "models");
         for (size_t i = 0; i < l.n; i++)
             list_object(&v->w, &l.models[i]);
         json_write_array_end(&v->w);
@@ -121,14 +111,10 @@ static void on_check(void *ctx, const struct cache_check *c)
         return;
     }
     json_write_object(&v->w);
-    json_write_key(&v->w, "file");
-    json_write_str(&v->w, c->file);
-    json_write_key(&v->w, "blob");
-    json_write_str(&v->w, c->blob);
-    json_write_key(&v->w, "size_bytes");
-    json_write_u64(&v->w, c->size_bytes);
-    json_write_key(&v->w, "result");
-    json_write_str(&v->w, result_names[c->result]);
+    json_put_str(&v->w, "file", c->file);
+    json_put_str(&v->w, "blob", c->blob);
+    json_put_u64(&v->w, "size_bytes", c->size_bytes);
+    json_put_str(&v->w, "result", result_names[c->result]);
     json_write_object_end(&v->w);
 }
 
@@ -138,18 +124,15 @@ static int verify_one(struct view *v, const char *repository, size_t *bad, struc
     size_t n = 0;
     if (v->json) {
         json_write_object(&v->w);
-        json_write_key(&v->w, "model");
-        json_write_str(&v->w, repository);
-        json_write_key(&v->w, "files");
-        json_write_array(&v->w);
+        json_put_str(&v->w, "model", repository);
+        json_put_array(&v->w, "files");
     } else {
         buf_printf(&v->out, "%s\n", repository);
     }
     int rc = cache_verify(v->hub_folder, repository, on_check, is_interrupted, v, &n, e);
     if (v->json) {
         json_write_array_end(&v->w);
-        json_write_key(&v->w, "bad");
-        json_write_u64(&v->w, n);
+        json_put_u64(&v->w, "bad", n);
         json_write_object_end(&v->w);
     }
     *bad += n;
@@ -188,10 +171,8 @@ static int remove_model(struct view *v, const char *repository, struct err *e)
         return rc;
     if (v->json) {
         json_write_object(&v->w);
-        json_write_key(&v->w, "removed");
-        json_write_str(&v->w, repository);
-        json_write_key(&v->w, "freed_bytes");
-        json_write_u64(&v->w, freed);
+        json_put_str(&v->w, "removed", repository);
+        json_put_u64(&v->w, "freed_bytes", freed);
         json_write_object_end(&v->w);
     } else {
         buf_printf(&v->out, "removed %s: ", repository);

@@ -9,6 +9,7 @@
 #include "metrics/metrics.h"
 #include "serve/serve.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -159,47 +160,26 @@ static void print_table(const struct fleet_result *r)
     printf("\n");
 }
 
-static void put_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_write_key(w, key);
-    json_write_u64(w, v);
-}
-
-static void put_fixed(struct json_writer *w, const char *key, double v, int decimals, bool known)
-{
-    json_write_key(w, key);
-    if (known)
-        json_write_fixed(w, v, decimals);
-    else
-        json_write_null(w);
-}
-
-static void put_str(struct json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_str(w, v && v[0] ? v : NULL);
-}
-
 static void write_device(struct json_writer *w, const struct fleet_device *d)
 {
     bool known = d->inferences > d->errors;
     json_write_object(w);
-    put_str(w, "device_name", d->name);
-    put_str(w, "device_id", d->id);
-    put_u64(w, "telemetry_sent", d->sent);
-    put_u64(w, "published", d->published);
-    put_u64(w, "acknowledged", d->acknowledged);
-    put_u64(w, "unacknowledged", d->waiting);
-    put_u64(w, "dropped", d->dropped);
-    put_u64(w, "resent", d->resent);
-    put_u64(w, "inferences", d->inferences);
-    put_u64(w, "errors", d->errors);
-    put_u64(w, "skipped", d->skipped);
-    put_u64(w, "alarms", d->alarms);
-    put_fixed(w, "inference_time_ms_avg", d->avg_ms, 2, known);
-    put_fixed(w, "tokens_per_second", d->tokens_per_second, 2, known);
-    put_fixed(w, "energy_consumed_j", d->energy_j, 4, known);
-    put_str(w, "metrics_file", d->metrics_file);
+    json_put_text(w, "device_name", d->name);
+    json_put_text(w, "device_id", d->id);
+    json_put_u64(w, "telemetry_sent", d->sent);
+    json_put_u64(w, "published", d->published);
+    json_put_u64(w, "acknowledged", d->acknowledged);
+    json_put_u64(w, "unacknowledged", d->waiting);
+    json_put_u64(w, "dropped", d->dropped);
+    json_put_u64(w, "resent", d->resent);
+    json_put_u64(w, "inferences", d->inferences);
+    json_put_u64(w, "errors", d->errors);
+    json_put_u64(w, "skipped", d->skipped);
+    json_put_u64(w, "alarms", d->alarms);
+    json_put_fixed(w, "inference_time_ms_avg", known ? d->avg_ms : (double)NAN, 2);
+    json_put_fixed(w, "tokens_per_second", known ? d->tokens_per_second : (double)NAN, 2);
+    json_put_fixed(w, "energy_consumed_j", known ? d->energy_j : (double)NAN, 4);
+    json_put_text(w, "metrics_file", d->metrics_file);
     json_write_object_end(w);
 }
 
@@ -211,23 +191,22 @@ static int print_json(const struct fleet_result *r, const struct view *v, struct
     buf_init(&text, JSON_BYTES_MAX);
     json_write_init(&w, &text, 2);
     json_write_object(&w);
-    put_fixed(&w, "elapsed_seconds", t->elapsed_s, 3, true);
-    put_str(&w, "broker", v->broker);
-    put_str(&w, "compute_device", r->compute_device);
-    put_str(&w, "energy_source", r->energy_source);
-    put_u64(&w, "telemetry_sent", t->sent);
-    put_u64(&w, "published", t->published);
-    put_u64(&w, "acknowledged", t->acknowledged);
-    put_u64(&w, "unacknowledged", t->waiting);
-    put_u64(&w, "dropped", t->dropped);
-    put_u64(&w, "resent", t->resent);
-    put_u64(&w, "reconnects", t->reconnects);
-    put_u64(&w, "inferences", t->inferences);
-    put_u64(&w, "errors", t->errors);
-    put_u64(&w, "skipped", t->skipped);
-    put_u64(&w, "alarms", t->alarms);
-    json_write_key(&w, "devices");
-    json_write_array(&w);
+    json_put_fixed(&w, "elapsed_seconds", t->elapsed_s, 3);
+    json_put_text(&w, "broker", v->broker);
+    json_put_text(&w, "compute_device", r->compute_device);
+    json_put_text(&w, "energy_source", r->energy_source);
+    json_put_u64(&w, "telemetry_sent", t->sent);
+    json_put_u64(&w, "published", t->published);
+    json_put_u64(&w, "acknowledged", t->acknowledged);
+    json_put_u64(&w, "unacknowledged", t->waiting);
+    json_put_u64(&w, "dropped", t->dropped);
+    json_put_u64(&w, "resent", t->resent);
+    json_put_u64(&w, "reconnects", t->reconnects);
+    json_put_u64(&w, "inferences", t->inferences);
+    json_put_u64(&w, "errors", t->errors);
+    json_put_u64(&w, "skipped", t->skipped);
+    json_put_u64(&w, "alarms", t->alarms);
+    json_put_array(&w, "devices");
     for (size_t i = 0; i < r->n_devices; i++)
         write_device(&w, &r->devices[i]);
     json_write_array_end(&w);

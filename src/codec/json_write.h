@@ -37,6 +37,21 @@ void json_write_null(struct json_writer *w);
 void json_write_value(struct json_writer *w, const struct json *v); /* a parsed value again */
 void json_write_raw(struct json_writer *w, struct span json); /* one value that is JSON already */
 
+/* The same with the key before it: members of an object. */
+void json_put_object(struct json_writer *w, const char *key); /* ended by json_write_object_end */
+void json_put_array(struct json_writer *w, const char *key);
+void json_put_span(struct json_writer *w, const char *key, struct span utf8);
+void json_put_str(struct json_writer *w, const char *key, const char *s);
+void json_put_text(struct json_writer *w, const char *key, const char *s); /* "" is null too */
+void json_put_int(struct json_writer *w, const char *key, int64_t v);
+void json_put_u64(struct json_writer *w, const char *key, uint64_t v);
+void json_put_f64(struct json_writer *w, const char *key, double v);
+void json_put_fixed(struct json_writer *w, const char *key, double v, int decimals);
+void json_put_bool(struct json_writer *w, const char *key, bool v);
+void json_put_null(struct json_writer *w, const char *key);
+void json_put_value(struct json_writer *w, const char *key, const struct json *v);
+void json_put_raw(struct json_writer *w, const char *key, struct span json);
+
 /* Just the quoted string, for those who need no writer. */
 void json_quote(struct buf *out, struct span utf8);
 

@@ -78,10 +78,8 @@ static int check_messages(const struct wattle_request *r, struct err *e)
 static void write_message(struct json_writer *w, const char *role, struct span content)
 {
     json_write_object(w);
-    json_write_key(w, "role");
-    json_write_str(w, role);
-    json_write_key(w, "content");
-    json_write_span(w, content);
+    json_put_str(w, "role", role);
+    json_put_span(w, "content", content);
     json_write_object_end(w);
 }
 

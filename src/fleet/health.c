@@ -20,18 +20,6 @@ static const char *const state_names[] = {"starting", "running", "ending"};
 
 /* ---- writing ---- */
 
-static void put_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_write_key(w, key);
-    json_write_u64(w, v);
-}
-
-static void put_str(struct json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_str(w, v);
-}
-
 int health_write(const char *path, const struct health *h, struct err *e)
 {
     struct buf text;
@@ -39,19 +27,19 @@ int health_write(const char *path, const struct health *h, struct err *e)
     buf_init(&text, FILE_BYTES_MAX);
     json_write_init(&w, &text, 0);
     json_write_object(&w);
-    put_u64(&w, "pid", (uint64_t)getpid());
-    put_str(&w, "state", state_names[h->state]);
-    put_u64(&w, "written_ms", clock_mono_ns() / NS_PER_MS);
-    put_u64(&w, "devices", h->devices);
-    put_u64(&w, "connected", h->connected);
-    put_str(&w, "broker", h->broker);
-    put_str(&w, "why_away", h->why_away);
-    put_u64(&w, "telemetry", h->telemetry);
-    put_u64(&w, "telemetry_ms", h->telemetry_ms);
-    put_u64(&w, "due_ms", h->due_ms);
-    put_u64(&w, "inferences", h->inferences);
-    put_u64(&w, "errors", h->errors);
-    put_u64(&w, "inference_ms", h->inference_ms);
+    json_put_u64(&w, "pid", (uint64_t)getpid());
+    json_put_str(&w, "state", state_names[h->state]);
+    json_put_u64(&w, "written_ms", clock_mono_ns() / NS_PER_MS);
+    json_put_u64(&w, "devices", h->devices);
+    json_put_u64(&w, "connected", h->connected);
+    json_put_str(&w, "broker", h->broker);
+    json_put_str(&w, "why_away", h->why_away);
+    json_put_u64(&w, "telemetry", h->telemetry);
+    json_put_u64(&w, "telemetry_ms", h->telemetry_ms);
+    json_put_u64(&w, "due_ms", h->due_ms);
+    json_put_u64(&w, "inferences", h->inferences);
+    json_put_u64(&w, "errors", h->errors);
+    json_put_u64(&w, "inference_ms", h->inference_ms);
     json_write_object_end(&w);
     buf_char(&text, '\n');
     int rc = buf_check(&text, "the health file", e);

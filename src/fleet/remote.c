@@ -78,16 +78,14 @@ static void put_float(struct json_writer *w, const char *key, float v)
 {
     if (v == WATTLE_UNSET)
         return;
-    json_write_key(w, key);
-    json_write_f64(w, (double)v);
+    json_put_f64(w, key, (double)v);
 }
 
 static void put_count(struct json_writer *w, const char *key, int32_t v)
 {
     if (v <= 0)
         return;
-    json_write_key(w, key);
-    json_write_int(w, v);
+    json_put_int(w, key, v);
 }
 
 static void write_request(struct buf *out, const struct remote *r, const struct wattle_request *q)
@@ -95,16 +93,12 @@ static void write_request(struct buf *out, const struct remote *r, const struct 
     struct json_writer w;
     json_write_init(&w, out, 0);
     json_write_object(&w);
-    json_write_key(&w, "model");
-    json_write_str(&w, r->o.model);
-    json_write_key(&w, "messages");
-    json_write_array(&w);
+    json_put_str(&w, "model", r->o.model);
+    json_put_array(&w, "messages");
     for (size_t i = 0; i < q->n_messages; i++) {
         json_write_object(&w);
-        json_write_key(&w, "role");
-        json_write_str(&w, q->messages[i].role);
-        json_write_key(&w, "content");
-        json_write_str(&w, q->messages[i].content);
+        json_put_str(&w, "role", q->messages[i].role);
+        json_put_str(&w, "content", q->messages[i].content);
         json_write_object_end(&w);
     }
     json_write_array_end(&w);
@@ -114,15 +108,12 @@ static void write_request(struct buf *out, const struct remote *r, const struct 
     put_float(&w, "top_p", q->sampling.top_p);
     put_float(&w, "min_p", q->sampling.min_p);
     put_float(&w, "repetition_penalty", q->sampling.repetition_penalty);
-    if (q->sampling.top_k != WATTLE_UNSET) {
-        json_write_key(&w, "top_k");
-        json_write_int(&w, q->sampling.top_k);
-    }
-    json_write_key(&w, "seed");
-    json_write_int(&w, (int64_t)(q->seed & INT64_MAX)); /* other servers take no unsigned ones */
+    if (q->sampling.top_k != WATTLE_UNSET)
+        json_put_int(&w, "top_k", q->sampling.top_k);
+    /* Other servers take no unsigned seeds. */
+    json_put_int(&w, "seed", (int64_t)(q->seed & INT64_MAX));
     if (q->n_stop) {
-        json_write_key(&w, "stop");
-        json_write_array(&w);
+        json_put_array(&w, "stop");
         for (size_t i = 0; i < q->n_stop; i++)
             json_write_str(&w, q->stop[i]);
         json_write_array_end(&w);

@@ -52,8 +52,7 @@ static void open_answer(struct json_writer *w, struct buf *b, const struct json 
 {
     json_write_init(w, b, 0);
     json_write_object(w);
-    json_write_key(w, "case");
-    json_write_value(w, json_get(in, "case"));
+    json_put_value(w, "case", json_get(in, "case"));
 }
 
 static int close_answer(struct json_writer *w, FILE *out, struct err *e)
@@ -93,8 +92,7 @@ static int answer_line(const struct buf *line, const char *what, struct buf *tex
     if (rc) {
         buf_clear(text);
         open_answer(&w, text, doc);
-        json_write_key(&w, "error");
-        json_write_str(&w, bad.text);
+        json_put_str(&w, "error", bad.text);
     }
     rc = close_answer(&w, out, e);
     json_close(&doc);

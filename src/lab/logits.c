@@ -191,13 +191,11 @@ static int write_logits(const struct bench *b, const struct question *q, struct 
                         FILE *out, struct err *e)
 {
     size_t n_vocab = (size_t)b->info.n_vocab;
-    json_write_key(w, "logits");
-    json_write_object(w);
+    json_put_object(w, "logits");
     for (size_t i = 0; i < q->n_positions; i++) {
         char key[16];
         snprintf(key, sizeof key, "%d", (int)q->positions[i]);
-        json_write_key(w, key);
-        json_write_array(w);
+        json_put_array(w, key);
         for (size_t id = 0; id < n_vocab; id++)
             json_write_f64(w, shortest(q->logits[i * n_vocab + id]));
         json_write_array_end(w);
@@ -213,13 +211,11 @@ static int write_answer(const struct bench *b, const struct question *q, struct 
                         FILE *out, struct err *e)
 {
     int rc = write_logits(b, q, w, out, e);
-    json_write_key(w, "greedy");
-    json_write_array(w);
+    json_put_array(w, "greedy");
     for (int64_t i = 0; i < q->n_greedy; i++)
         json_write_int(w, q->greedy[i]);
     json_write_array_end(w);
-    json_write_key(w, "logprobs");
-    json_write_array(w);
+    json_put_array(w, "logprobs");
     for (size_t i = 0; i < q->n_continuation; i++)
         json_write_f64(w, q->logprobs[i]);
     json_write_array_end(w);

@@ -109,10 +109,8 @@ static int render(void *ctx, const struct json *in, struct json_writer *w, FILE 
         rc = template_render(input.tools ? r->tool_template : r->template, &input, &text, e);
     if (rc == 0)
         rc = buf_check(&text, "text", e);
-    if (rc == 0) {
-        json_write_key(w, "text");
-        json_write_span(w, buf_view(&text));
-    }
+    if (rc == 0)
+        json_put_span(w, "text", buf_view(&text));
     buf_release(&text);
     return rc;
 }

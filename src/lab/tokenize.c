@@ -30,8 +30,7 @@ static int tokenize(void *ctx, const struct json *in, struct json_writer *w, FIL
     if (rc == 0)
         rc = tokenizer_encode(t, text, &o, &ids, e);
     if (rc == 0) {
-        json_write_key(w, "ids");
-        json_write_array(w);
+        json_put_array(w, "ids");
         for (size_t i = 0; i < ids.n; i++)
             json_write_int(w, ids.ids[i]);
         json_write_array_end(w);
@@ -47,8 +46,7 @@ static int write_pieces(const struct tokenizer *t, const int32_t *ids, size_t n,
     struct buf piece;
     detokenizer_init(&d, t, skip_special);
     buf_init(&piece, TEXT_BYTES_MAX);
-    json_write_key(w, "pieces");
-    json_write_array(w);
+    json_put_array(w, "pieces");
     int rc = 0;
     for (size_t i = 0; rc == 0 && i <= n; i++) {
         buf_clear(&piece);
@@ -85,8 +83,7 @@ static int detokenize(void *ctx, const struct json *in, struct json_writer *w, F
     if (rc == 0)
         rc = buf_check(&text, "text", e);
     if (rc == 0) {
-        json_write_key(w, "text");
-        json_write_span(w, buf_view(&text));
+        json_put_span(w, "text", buf_view(&text));
         rc = write_pieces(t, ids, n, skip_special, w, e);
     }
     buf_release(&text);

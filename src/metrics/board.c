@@ -113,22 +113,16 @@ static bool take_analysis(struct board *b, struct board_device *d, const struct 
     b->analyses++;
     json_write_init(&w, news, 0);
     json_write_object(&w);
-    json_write_key(&w, "device_id");
-    json_write_str(&w, d->id);
-    json_write_key(&w, "utc");
-    json_write_fixed(&w, seconds_of(utc_us), 3);
-    json_write_key(&w, "text");
-    json_write_span(&w, cut);
+    json_put_str(&w, "device_id", d->id);
+    json_put_fixed(&w, "utc", seconds_of(utc_us), 3);
+    json_put_span(&w, "text", cut);
     json_write_object_end(&w);
     buf_init(&note, 4 * BOARD_TEXT_MAX);
     json_write_init(&w, &note, 0);
     json_write_object(&w);
-    json_write_key(&w, "utc");
-    json_write_fixed(&w, seconds_of(utc_us), 3);
-    json_write_key(&w, "text");
-    json_write_span(&w, cut);
-    json_write_key(&w, "telemetry");
-    json_write_value(&w, json_type_of(telemetry) == JSON_OBJECT ? telemetry : NULL);
+    json_put_fixed(&w, "utc", seconds_of(utc_us), 3);
+    json_put_span(&w, "text", cut);
+    json_put_value(&w, "telemetry", json_type_of(telemetry) == JSON_OBJECT ? telemetry : NULL);
     json_write_object_end(&w);
     board_note(b, board_notes(&d->said, BOARD_NOTES), &note);
     buf_release(&note);
@@ -221,8 +215,7 @@ static void write_member(struct json_writer *w, const struct json *doc, const ch
 {
     const struct json *v = json_get(doc, key);
     bool fits = json_type_of(v) == type || (type == JSON_REAL && json_is_number(v));
-    json_write_key(w, key);
-    json_write_value(w, fits ? v : NULL);
+    json_put_value(w, key, fits ? v : NULL);
 }
 
 static bool take_anomaly(struct board *b, struct board_device *d, const struct json *doc,
@@ -237,10 +230,8 @@ static bool take_anomaly(struct board *b, struct board_device *d, const struct j
     buf_init(&note, BOARD_TEXT_MAX);
     json_write_init(&w, &note, 0);
     json_write_object(&w);
-    json_write_key(&w, "device_id");
-    json_write_str(&w, d->id);
-    json_write_key(&w, "utc");
-    json_write_fixed(&w, seconds_of(utc_us), 3);
+    json_put_str(&w, "device_id", d->id);
+    json_put_fixed(&w, "utc", seconds_of(utc_us), 3);
     write_member(&w, doc, "verdict", JSON_STRING);
     write_member(&w, doc, "severity", JSON_REAL);
     write_member(&w, doc, "fields", JSON_ARRAY);
@@ -326,12 +317,9 @@ static void write_token(const struct feed_event *ev, struct buf *news)
     struct json_writer w;
     json_write_init(&w, news, 0);
     json_write_object(&w);
-    json_write_key(&w, "device_id");
-    json_write_str(&w, ev->name);
-    json_write_key(&w, "text");
-    json_write_span(&w, ev->text);
-    json_write_key(&w, "start");
-    json_write_bool(&w, ev->flag);
+    json_put_str(&w, "device_id", ev->name);
+    json_put_span(&w, "text", ev->text);
+    json_put_bool(&w, "start", ev->flag);
     json_write_object_end(&w);
 }
 

@@ -2,40 +2,14 @@
 /* Owns how the board looks as JSON (docs/dashboard.md). */
 #include "metrics/board.h"
 
-static void put_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_write_key(w, key);
-    json_write_u64(w, v);
-}
-
-static void put_str(struct json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_str(w, v[0] ? v : NULL);
-}
-
-static void put_bool(struct json_writer *w, const char *key, bool v)
-{
-    json_write_key(w, key);
-    json_write_bool(w, v);
-}
-
-/* NAN becomes null. */
-static void put_fixed(struct json_writer *w, const char *key, double v, int decimals)
-{
-    json_write_key(w, key);
-    json_write_fixed(w, v, decimals);
-}
-
 static void put_utc(struct json_writer *w, const char *key, uint64_t utc_us)
 {
-    put_fixed(w, key, utc_us ? (double)utc_us / 1e6 : NAN, 3);
+    json_put_fixed(w, key, utc_us ? (double)utc_us / 1e6 : NAN, 3);
 }
 
 static void put_notes(struct json_writer *w, const char *key, const struct notes *n)
 {
-    json_write_key(w, key);
-    json_write_array(w);
+    json_put_array(w, key);
     for (size_t i = 0; n && i < n->n; i++)
         json_write_raw(w, span_str(n->texts[(n->at + i) % n->max]));
     json_write_array_end(w);
@@ -51,8 +25,7 @@ static void put_reading(struct json_writer *w, const struct board_device *d)
         return;
     }
     json_write_object(w);
-    json_write_key(w, "ts");
-    json_write_f64(w, d->ts);
+    json_put_f64(w, "ts", d->ts);
     json_write_key(w, "seq");
     if (d->seq)
         json_write_u64(w, d->seq);
@@ -71,21 +44,23 @@ static void put_reading(struct json_writer *w, const struct board_device *d)
 
 static void put_device(struct json_writer *w, const struct board_device *d)
 {
-    put_str(w, "id", d->id);
-    put_str(w, "name", d->name);
-    put_str(w, "status", d->status == 'n' ? "online" : d->status == 'f' ? "offline" : "unknown");
+    json_put_text(w, "id", d->id);
+    json_put_text(w, "name", d->name);
+    json_put_text(w, "status",
+                  d->status == 'n'   ? "online"
+                  : d->status == 'f' ? "offline"
+                                     : "unknown");
     put_utc(w, "last_seen_utc", d->seen_us);
     put_reading(w, d);
-    put_str(w, "model", d->model);
-    json_write_key(w, "counts");
-    json_write_object(w);
-    put_u64(w, "telemetry", d->telemetry);
-    put_u64(w, "analyses", d->analyses);
-    put_u64(w, "inferences", d->inferences);
-    put_u64(w, "errors", d->errors);
-    put_u64(w, "anomalies", d->anomalies);
+    json_put_text(w, "model", d->model);
+    json_put_object(w, "counts");
+    json_put_u64(w, "telemetry", d->telemetry);
+    json_put_u64(w, "analyses", d->analyses);
+    json_put_u64(w, "inferences", d->inferences);
+    json_put_u64(w, "errors", d->errors);
+    json_put_u64(w, "anomalies", d->anomalies);
     json_write_object_end(w);
-    put_bool(w, "alarm", d->alarm);
+    json_put_bool(w, "alarm", d->alarm);
 }
 
 /* ---- models ---- */
@@ -107,22 +82,21 @@ static void put_model(struct json_writer *w, struct board_model *m)
         m->stale = false;
     }
     json_write_object(w);
-    put_str(w, "name", m->name);
-    put_u64(w, "inferences", m->inferences);
-    put_u64(w, "errors", m->errors);
-    json_write_key(w, "time_ms");
-    json_write_object(w);
-    put_fixed(w, "avg", mean(m->seconds * 1e3, m->timed), 2);
-    put_fixed(w, "p50", m->timed ? m->p50 : NAN, 2);
-    put_fixed(w, "p95", m->timed ? m->p95 : NAN, 2);
+    json_put_text(w, "name", m->name);
+    json_put_u64(w, "inferences", m->inferences);
+    json_put_u64(w, "errors", m->errors);
+    json_put_object(w, "time_ms");
+    json_put_fixed(w, "avg", mean(m->seconds * 1e3, m->timed), 2);
+    json_put_fixed(w, "p50", m->timed ? m->p50 : NAN, 2);
+    json_put_fixed(w, "p95", m->timed ? m->p95 : NAN, 2);
     json_write_object_end(w);
-    put_fixed(w, "tokens_per_second", mean(m->rates, m->n_rates), 2);
-    put_fixed(w, "memory_mb", mean(m->memory, m->n_memory), 2);
-    put_fixed(w, "cpu_percent", mean(m->cpu, m->n_cpu), 2);
-    put_fixed(w, "power_w", m->joules_seconds > 0 ? m->joules / m->joules_seconds : NAN, 3);
-    put_fixed(w, "joules_per_analysis", mean(m->joules, m->n_joules), 4);
-    put_fixed(w, "joules_total", m->n_joules ? m->joules : NAN, 4);
-    put_str(w, "energy_source", m->energy_source);
+    json_put_fixed(w, "tokens_per_second", mean(m->rates, m->n_rates), 2);
+    json_put_fixed(w, "memory_mb", mean(m->memory, m->n_memory), 2);
+    json_put_fixed(w, "cpu_percent", mean(m->cpu, m->n_cpu), 2);
+    json_put_fixed(w, "power_w", m->joules_seconds > 0 ? m->joules / m->joules_seconds : NAN, 3);
+    json_put_fixed(w, "joules_per_analysis", mean(m->joules, m->n_joules), 4);
+    json_put_fixed(w, "joules_total", m->n_joules ? m->joules : NAN, 4);
+    json_put_text(w, "energy_source", m->energy_source);
     json_write_object_end(w);
 }
 
@@ -131,26 +105,23 @@ static void put_model(struct json_writer *w, struct board_model *m)
 static void put_common(struct json_writer *w, struct board *b)
 {
     put_utc(w, "now_utc", clock_utc_us());
-    json_write_key(w, "broker");
-    json_write_object(w);
-    put_str(w, "address", b->broker.address);
-    put_bool(w, "connected", b->broker.connected);
+    json_put_object(w, "broker");
+    json_put_text(w, "address", b->broker.address);
+    json_put_bool(w, "connected", b->broker.connected);
     put_utc(w, "since_utc", b->broker.since_us);
-    put_u64(w, "reconnects", b->broker.reconnects);
+    json_put_u64(w, "reconnects", b->broker.reconnects);
     json_write_object_end(w);
-    json_write_key(w, "counters");
-    json_write_object(w);
-    put_u64(w, "telemetry", b->telemetry);
-    put_u64(w, "analyses", b->analyses);
-    put_u64(w, "inferences", b->inferences);
-    put_u64(w, "errors", b->errors);
-    put_u64(w, "anomalies", b->n_anomalies);
-    put_u64(w, "bad", b->bad);
-    put_u64(w, "dropped", b->dropped);
-    put_u64(w, "left_out", b->left_out);
+    json_put_object(w, "counters");
+    json_put_u64(w, "telemetry", b->telemetry);
+    json_put_u64(w, "analyses", b->analyses);
+    json_put_u64(w, "inferences", b->inferences);
+    json_put_u64(w, "errors", b->errors);
+    json_put_u64(w, "anomalies", b->n_anomalies);
+    json_put_u64(w, "bad", b->bad);
+    json_put_u64(w, "dropped", b->dropped);
+    json_put_u64(w, "left_out", b->left_out);
     json_write_object_end(w);
-    json_write_key(w, "models");
-    json_write_array(w);
+    json_put_array(w, "models");
     for (size_t i = 0; i < b->n_models; i++)
         put_model(w, b->models[i]);
     json_write_array_end(w);
@@ -162,13 +133,12 @@ void board_write_state(struct board *b, struct buf *out)
     pthread_mutex_lock(&b->lock);
     json_write_init(&w, out, 0);
     json_write_object(&w);
-    put_str(&w, "version", WATTLE_VERSION);
+    json_put_text(&w, "version", WATTLE_VERSION);
     put_utc(&w, "started_utc", b->started_us);
-    put_str(&w, "source", b->source);
-    put_str(&w, "machine", b->machine);
+    json_put_text(&w, "source", b->source);
+    json_put_text(&w, "machine", b->machine);
     put_common(&w, b);
-    json_write_key(&w, "devices");
-    json_write_array(&w);
+    json_put_array(&w, "devices");
     for (size_t i = 0; i < b->n_devices; i++) {
         json_write_object(&w);
         put_device(&w, b->devices[i]);
@@ -189,8 +159,7 @@ bool board_write_changes(struct board *b, struct buf *out)
         json_write_init(&w, out, 0);
         json_write_object(&w);
         put_common(&w, b);
-        json_write_key(&w, "devices");
-        json_write_array(&w);
+        json_put_array(&w, "devices");
         for (size_t i = 0; i < b->n_dirty; i++) {
             struct board_device *d = b->devices[b->dirty[i]];
             d->dirty = false;

@@ -138,26 +138,16 @@ static int write_loading(struct metric_log *l, const struct metric_loading *m, s
         json_write_null(&w);
     } else {
         json_write_object(&w);
-        json_write_key(&w, "model_name");
-        json_write_str(&w, m->model_name);
-        json_write_key(&w, "load_time_seconds");
-        json_write_fixed(&w, m->load_seconds, 4);
-        json_write_key(&w, "compute_device");
-        json_write_str(&w, m->compute_device);
-        json_write_key(&w, "quantization");
-        json_write_str(&w, m->quantization);
-        json_write_key(&w, "isa");
-        json_write_str(&w, m->isa);
-        json_write_key(&w, "threads");
-        json_write_int(&w, m->threads);
-        json_write_key(&w, "file_bytes");
-        json_write_u64(&w, m->file_bytes);
-        json_write_key(&w, "path");
-        json_write_str(&w, m->path);
-        if (m->power_profile) {
-            json_write_key(&w, "power_profile");
-            json_write_str(&w, m->power_profile);
-        }
+        json_put_str(&w, "model_name", m->model_name);
+        json_put_fixed(&w, "load_time_seconds", m->load_seconds, 4);
+        json_put_str(&w, "compute_device", m->compute_device);
+        json_put_str(&w, "quantization", m->quantization);
+        json_put_str(&w, "isa", m->isa);
+        json_put_int(&w, "threads", m->threads);
+        json_put_u64(&w, "file_bytes", m->file_bytes);
+        json_put_str(&w, "path", m->path);
+        if (m->power_profile)
+            json_put_str(&w, "power_profile", m->power_profile);
         json_write_object_end(&w);
     }
     int r = buf_check(&b, "model_loading", e);
@@ -329,13 +319,11 @@ static void write_file(const struct metric_log *l, struct buf *b)
     json_write_object(&w);
     json_write_key(&w, "summary");
     metric_log_summary(l, &w);
-    json_write_key(&w, "detailed_metrics");
-    json_write_array(&w);
+    json_put_array(&w, "detailed_metrics");
     for (size_t i = 0; i < l->n_details; i++)
         json_write_raw(&w, span_str(l->details[(l->first + i) % l->capacity]));
     json_write_array_end(&w);
-    json_write_key(&w, "model_loading");
-    json_write_raw(&w, span_str(l->loading));
+    json_put_raw(&w, "model_loading", span_str(l->loading));
     json_write_object_end(&w);
     buf_char(b, '\n');
 }

@@ -44,70 +44,52 @@ const char *const metric_field_names[] = {"timestamp",
                                           "temperature_c",
                                           NULL};
 
-static void write_fixed(struct json_writer *w, const char *key, double v, int decimals)
-{
-    json_write_key(w, key);
-    json_write_fixed(w, v, decimals);
-}
-
-static void write_int(struct json_writer *w, const char *key, int64_t v)
-{
-    json_write_key(w, key);
-    json_write_int(w, v);
-}
-
-static void write_str(struct json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_str(w, v);
-}
-
 static void write_seed_fields(struct json_writer *w, const struct metric_record *r)
 {
     char timestamp[CLOCK_ISO_SIZE];
     clock_iso(r->utc_us, timestamp);
-    write_str(w, "timestamp", timestamp);
-    write_str(w, "device_id", r->device_id);
-    write_str(w, "model_name", r->model_name);
-    write_fixed(w, "inference_time_seconds", r->inference_time_s, 4);
-    write_fixed(w, "inference_time_ms", r->inference_time_s * 1000, 2);
-    write_fixed(w, "memory_used_mb", r->memory_used_mb, 2);
-    write_fixed(w, "memory_total_mb", r->memory_total_mb, 2);
-    write_fixed(w, "cpu_percent_avg", r->cpu_percent_avg, 2);
-    write_int(w, "cpu_percent_samples", r->cpu_percent_samples);
-    write_fixed(w, "energy_consumed_mj", r->energy_mj, 2);
-    write_fixed(w, "energy_consumed_j", r->energy_mj / 1000, 4);
-    write_str(w, "compute_device", r->compute_device);
-    write_int(w, "prompt_length", (int64_t)r->prompt_length);
-    write_int(w, "response_length", (int64_t)r->response_length);
+    json_put_str(w, "timestamp", timestamp);
+    json_put_str(w, "device_id", r->device_id);
+    json_put_str(w, "model_name", r->model_name);
+    json_put_fixed(w, "inference_time_seconds", r->inference_time_s, 4);
+    json_put_fixed(w, "inference_time_ms", r->inference_time_s * 1000, 2);
+    json_put_fixed(w, "memory_used_mb", r->memory_used_mb, 2);
+    json_put_fixed(w, "memory_total_mb", r->memory_total_mb, 2);
+    json_put_fixed(w, "cpu_percent_avg", r->cpu_percent_avg, 2);
+    json_put_int(w, "cpu_percent_samples", r->cpu_percent_samples);
+    json_put_fixed(w, "energy_consumed_mj", r->energy_mj, 2);
+    json_put_fixed(w, "energy_consumed_j", r->energy_mj / 1000, 4);
+    json_put_str(w, "compute_device", r->compute_device);
+    json_put_int(w, "prompt_length", (int64_t)r->prompt_length);
+    json_put_int(w, "response_length", (int64_t)r->response_length);
 }
 
 static void write_own_fields(struct json_writer *w, const struct metric_record *r)
 {
-    write_int(w, "prompt_tokens", r->prompt_tokens);
-    write_int(w, "cached_tokens", r->cached_tokens);
-    write_int(w, "completion_tokens", r->completion_tokens);
-    write_fixed(w, "time_to_first_token_ms", r->time_to_first_token_ms, 2);
-    write_fixed(w, "prefill_ms", r->prefill_ms, 2);
-    write_fixed(w, "decode_ms", r->decode_ms, 2);
-    write_fixed(w, "queue_ms", r->queue_ms, 2);
-    write_fixed(w, "tokens_per_second", r->tokens_per_second, 2);
-    write_str(w, "energy_source", r->energy_source);
-    write_fixed(w, "joules_per_token", r->joules_per_token, 6);
-    write_str(w, "quantization", r->quantization);
-    write_int(w, "threads", r->threads);
-    write_int(w, "batch_size", r->batch_size);
-    write_str(w, "finish_reason", r->finish_reason);
-    write_str(w, "error", r->error);
-    write_fixed(w, "memory_private_mb", r->memory_private_mb, 2);
-    write_fixed(w, "memory_shared_mb", r->memory_shared_mb, 2);
-    write_fixed(w, "throttled_ms", r->throttled_ms, 2);
-    write_fixed(w, "frequency_mhz", r->frequency_mhz > 0 ? r->frequency_mhz : (double)NAN, 2);
-    write_fixed(w, "temperature_c", r->temperature_c, 1);
+    json_put_int(w, "prompt_tokens", r->prompt_tokens);
+    json_put_int(w, "cached_tokens", r->cached_tokens);
+    json_put_int(w, "completion_tokens", r->completion_tokens);
+    json_put_fixed(w, "time_to_first_token_ms", r->time_to_first_token_ms, 2);
+    json_put_fixed(w, "prefill_ms", r->prefill_ms, 2);
+    json_put_fixed(w, "decode_ms", r->decode_ms, 2);
+    json_put_fixed(w, "queue_ms", r->queue_ms, 2);
+    json_put_fixed(w, "tokens_per_second", r->tokens_per_second, 2);
+    json_put_str(w, "energy_source", r->energy_source);
+    json_put_fixed(w, "joules_per_token", r->joules_per_token, 6);
+    json_put_str(w, "quantization", r->quantization);
+    json_put_int(w, "threads", r->threads);
+    json_put_int(w, "batch_size", r->batch_size);
+    json_put_str(w, "finish_reason", r->finish_reason);
+    json_put_str(w, "error", r->error);
+    json_put_fixed(w, "memory_private_mb", r->memory_private_mb, 2);
+    json_put_fixed(w, "memory_shared_mb", r->memory_shared_mb, 2);
+    json_put_fixed(w, "throttled_ms", r->throttled_ms, 2);
+    json_put_fixed(w, "frequency_mhz", r->frequency_mhz > 0 ? r->frequency_mhz : (double)NAN, 2);
+    json_put_fixed(w, "temperature_c", r->temperature_c, 1);
     if (r->request)
-        write_int(w, "request", (int64_t)r->request);
+        json_put_int(w, "request", (int64_t)r->request);
     if (r->verdict)
-        write_str(w, "verdict", r->verdict);
+        json_put_str(w, "verdict", r->verdict);
 }
 
 void metric_record_write(struct json_writer *w, const struct metric_record *r)

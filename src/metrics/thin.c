@@ -104,19 +104,13 @@ void thin_write(const struct thin *t, const struct history_query *q, const char 
     struct json_writer w;
     json_write_init(&w, out, 0);
     json_write_object(&w);
-    json_write_key(&w, "from");
-    json_write_fixed(&w, t->from, 3);
-    json_write_key(&w, "to");
-    json_write_fixed(&w, t->to, 3);
-    json_write_key(&w, "source");
-    json_write_str(&w, source);
-    json_write_key(&w, "complete");
-    json_write_bool(&w, complete);
-    json_write_key(&w, "series");
-    json_write_object(&w);
+    json_put_fixed(&w, "from", t->from, 3);
+    json_put_fixed(&w, "to", t->to, 3);
+    json_put_str(&w, "source", source);
+    json_put_bool(&w, "complete", complete);
+    json_put_object(&w, "series");
     for (size_t k = 0; k < t->n; k++) {
-        json_write_key(&w, q->fields[k]);
-        json_write_array(&w);
+        json_put_array(&w, q->fields[k]);
         for (size_t i = 0; i < t->per_series; i++) {
             const struct stretch *s = &t->s[k * t->per_series + i];
             bool low_first = s->low_at <= s->high_at;

@@ -80,12 +80,6 @@ bool totals_add(struct totals *t, const struct metric_record *r)
     return true;
 }
 
-static void write_value(struct json_writer *w, const char *key, double v)
-{
-    json_write_key(w, key);
-    json_write_fixed(w, v, 2);
-}
-
 static void write_series(const struct totals *t, struct json_writer *w, size_t i)
 {
     struct metric_stats s;
@@ -96,35 +90,23 @@ static void write_series(const struct totals *t, struct json_writer *w, size_t i
         return;
     }
     json_write_object(w);
-    write_value(w, "min", s.min);
-    write_value(w, "max", s.max);
-    write_value(w, "avg", s.avg);
+    json_put_fixed(w, "min", s.min, 2);
+    json_put_fixed(w, "max", s.max, 2);
+    json_put_fixed(w, "avg", s.avg, 2);
     if (i == ENERGY_MJ)
-        write_value(w, "total", s.total);
-    write_value(w, "p50", s.p50);
-    write_value(w, "p95", s.p95);
-    write_value(w, "p99", s.p99);
-    write_value(w, "stddev", s.stddev);
+        json_put_fixed(w, "total", s.total, 2);
+    json_put_fixed(w, "p50", s.p50, 2);
+    json_put_fixed(w, "p95", s.p95, 2);
+    json_put_fixed(w, "p99", s.p99, 2);
+    json_put_fixed(w, "stddev", s.stddev, 2);
     json_write_object_end(w);
-}
-
-static void write_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_write_key(w, key);
-    json_write_u64(w, v);
-}
-
-static void write_text(struct json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_str(w, v && v[0] ? v : NULL);
 }
 
 static void write_time(struct json_writer *w, const char *key, const struct totals *t, uint64_t us)
 {
     char text[CLOCK_ISO_SIZE];
     clock_iso(us, text);
-    write_text(w, key, t->n ? text : NULL);
+    json_put_text(w, key, t->n ? text : NULL);
 }
 
 void totals_write(const struct totals *t, struct json_writer *w, const char *device_id,
@@ -132,32 +114,29 @@ void totals_write(const struct totals *t, struct json_writer *w, const char *dev
 {
     double tokens = (double)t->completion_tokens;
     json_write_object(w);
-    json_write_key(w, "device_id");
-    json_write_str(w, device_id);
-    json_write_key(w, "model_name");
-    json_write_str(w, model_name);
-    write_u64(w, "total_inferences", t->n);
+    json_put_str(w, "device_id", device_id);
+    json_put_str(w, "model_name", model_name);
+    json_put_u64(w, "total_inferences", t->n);
     for (size_t i = TIME_MS; i <= ENERGY_MJ; i++)
         write_series(t, w, i);
 
-    write_u64(w, "errors", t->errors);
+    json_put_u64(w, "errors", t->errors);
     if (details_dropped > 0)
-        write_u64(w, "details_dropped", details_dropped);
-    json_write_key(w, "tokens");
-    json_write_object(w);
-    write_u64(w, "prompt", t->prompt_tokens);
-    write_u64(w, "cached", t->cached_tokens);
-    write_u64(w, "completion", t->completion_tokens);
+        json_put_u64(w, "details_dropped", details_dropped);
+    json_put_object(w, "tokens");
+    json_put_u64(w, "prompt", t->prompt_tokens);
+    json_put_u64(w, "cached", t->cached_tokens);
+    json_put_u64(w, "completion", t->completion_tokens);
     json_write_object_end(w);
     write_series(t, w, TOKENS_PER_SECOND);
     write_series(t, w, FIRST_TOKEN_MS);
-    json_write_key(w, "joules_per_token");
-    json_write_fixed(w, tokens > 0 ? t->series[ENERGY_MJ].sum / 1000 / tokens : (double)NAN, 6);
-    write_text(w, "energy_source", t->energy_source);
+    json_put_fixed(w, "joules_per_token",
+                   tokens > 0 ? t->series[ENERGY_MJ].sum / 1000 / tokens : (double)NAN, 6);
+    json_put_text(w, "energy_source", t->energy_source);
     if (t->power_profile[0])
-        write_text(w, "power_profile", t->power_profile);
-    write_text(w, "compute_device", t->compute_device);
-    write_text(w, "quantization", t->quantization);
+        json_put_text(w, "power_profile", t->power_profile);
+    json_put_text(w, "compute_device", t->compute_device);
+    json_put_text(w, "quantization", t->quantization);
     write_time(w, "first_timestamp", t, t->first_us);
     write_time(w, "last_timestamp", t, t->last_us);
     json_write_object_end(w);

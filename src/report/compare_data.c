@@ -13,37 +13,17 @@
 
 static void number(struct json_writer *w, const char *key, double v)
 {
-    json_write_key(w, key);
-    json_write_fixed(w, v, 6);
-}
-
-static void count(struct json_writer *w, const char *key, size_t v)
-{
-    json_write_key(w, key);
-    json_write_u64(w, v);
-}
-
-static void text(struct json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_str(w, v && v[0] ? v : NULL);
-}
-
-static void flag(struct json_writer *w, const char *key, bool v)
-{
-    json_write_key(w, key);
-    json_write_bool(w, v);
+    json_put_fixed(w, key, v, 6);
 }
 
 static void name(struct json_writer *w, const char *key, const struct compare_result *a, int model)
 {
-    text(w, key, model < 0 ? NULL : a->models[model].model->name);
+    json_put_text(w, key, model < 0 ? NULL : a->models[model].model->name);
 }
 
 static void interval(struct json_writer *w, const char *key, struct interval ci)
 {
-    json_write_key(w, key);
-    json_write_array(w);
+    json_put_array(w, key);
     json_write_fixed(w, ci.low, 6);
     json_write_fixed(w, ci.high, 6);
     json_write_array_end(w);
@@ -51,8 +31,7 @@ static void interval(struct json_writer *w, const char *key, struct interval ci)
 
 static void lines(struct json_writer *w, const char *key, const struct line_list *l)
 {
-    json_write_key(w, key);
-    json_write_array(w);
+    json_put_array(w, key);
     for (size_t i = 0; i < l->n; i++)
         json_write_str(w, l->v[i]);
     json_write_array_end(w);
@@ -66,16 +45,16 @@ static void difference(struct json_writer *w, const char *key, const struct diff
         return;
     }
     json_write_object(w);
-    flag(w, "paired", d->paired);
-    count(w, "n", d->n);
+    json_put_bool(w, "paired", d->paired);
+    json_put_u64(w, "n", d->n);
     number(w, "mean", d->mean);
     interval(w, "mean_ci95", d->ci);
     number(w, "percent", d->percent);
     interval(w, "percent_ci95", d->percent_ci);
-    text(w, "effect_name", effect_name(d->effect_kind));
+    json_put_text(w, "effect_name", effect_name(d->effect_kind));
     number(w, "effect", d->effect);
-    text(w, "effect_word", effect_word(d->effect_kind, d->effect));
-    flag(w, "told", d->told);
+    json_put_text(w, "effect_word", effect_word(d->effect_kind, d->effect));
+    json_put_bool(w, "told", d->told);
     number(w, "more_inferences_needed", d->needed);
     json_write_object_end(w);
 }
@@ -83,9 +62,8 @@ static void difference(struct json_writer *w, const char *key, const struct diff
 static void metric(struct json_writer *w, const struct analysed *m, int k)
 {
     const struct estimate *e = &m->of[k];
-    json_write_key(w, metric_kinds[k].key);
-    json_write_object(w);
-    count(w, "n", e->n);
+    json_put_object(w, metric_kinds[k].key);
+    json_put_u64(w, "n", e->n);
     number(w, "mean", e->mean);
     interval(w, "mean_ci95", e->mean_ci);
     number(w, "median", e->median);
@@ -103,29 +81,26 @@ static void model(struct json_writer *w, const struct compare_result *a, const s
 {
     const struct compared *c = m->model;
     json_write_object(w);
-    text(w, "name", c->name);
-    text(w, "source", c->source);
-    text(w, "quantization", c->quantization);
-    text(w, "energy_source", c->energy_source);
-    text(w, "isa", c->isa);
-    json_write_key(w, "threads");
-    json_write_int(w, c->threads);
-    json_write_key(w, "model_bytes");
-    json_write_u64(w, c->model_bytes);
+    json_put_text(w, "name", c->name);
+    json_put_text(w, "source", c->source);
+    json_put_text(w, "quantization", c->quantization);
+    json_put_text(w, "energy_source", c->energy_source);
+    json_put_text(w, "isa", c->isa);
+    json_put_int(w, "threads", c->threads);
+    json_put_u64(w, "model_bytes", c->model_bytes);
     number(w, "parameters", c->parameters > 0 ? c->parameters : (double)NAN);
     number(w, "load_seconds", c->load_seconds);
     number(w, "perplexity", c->perplexity);
     number(w, "bits_per_byte", c->bits_per_byte);
-    text(w, "problem", c->problem);
-    count(w, "inferences", c->n);
-    count(w, "failed", m->failed);
+    json_put_text(w, "problem", c->problem);
+    json_put_u64(w, "inferences", c->n);
+    json_put_u64(w, "failed", m->failed);
     number(w, "energy_total_j", m->total_energy_j);
     number(w, "throttled_ms", m->throttled_ms);
     number(w, "quality", m->quality);
-    flag(w, "pareto", m->front);
+    json_put_bool(w, "pareto", m->front);
     name(w, "beaten_by", a, m->beaten_by);
-    json_write_key(w, "metrics");
-    json_write_object(w);
+    json_put_object(w, "metrics");
     for (int k = 0; k < METRIC_KINDS; k++)
         metric(w, m, k);
     json_write_object_end(w);
@@ -141,10 +116,10 @@ static void winner(struct json_writer *w, const struct compare_result *a, enum b
         return;
     }
     json_write_object(w);
-    text(w, "metric", metric_kinds[win->metric].key);
+    json_put_text(w, "metric", metric_kinds[win->metric].key);
     name(w, "best", a, win->best);
     name(w, "next", a, win->next);
-    flag(w, "told", win->next >= 0 && win->n_tied == 0);
+    json_put_bool(w, "told", win->next >= 0 && win->n_tied == 0);
     difference(w, "difference", &win->than_next);
     json_write_object_end(w);
 }
@@ -156,32 +131,31 @@ void compare_json(const struct compare_result *a, struct buf *out)
     char stamp[CLOCK_ISO_SIZE] = "";
     json_write_init(&w, out, 2);
     json_write_object(&w);
-    text(&w, "answer", a->lead);
+    json_put_text(&w, "answer", a->lead);
     lines(&w, "verdicts", &a->verdicts);
     lines(&w, "budgets", &a->budgets);
     lines(&w, "warnings", &a->warnings);
-    json_write_key(&w, "best");
-    json_write_object(&w);
+    json_put_object(&w, "best");
     for (int b = 0; b < BUDGETS; b++)
         winner(&w, a, (enum budget)b);
     json_write_object_end(&w);
     name(&w, "baseline", a, a->baseline);
     name(&w, "reference", a, c->reference);
-    text(&w, "quality_metric", a->quality_metric < 0 ? NULL : metric_kinds[a->quality_metric].key);
-    flag(&w, "alternated", c->alternated);
+    json_put_text(&w, "quality_metric",
+                  a->quality_metric < 0 ? NULL : metric_kinds[a->quality_metric].key);
+    json_put_bool(&w, "alternated", c->alternated);
     number(&w, "noise_percent", c->noise_percent);
-    text(&w, "power_profile", c->power_profile);
+    json_put_text(&w, "power_profile", c->power_profile);
     number(&w, "idle_w", c->max_w > 0 ? c->idle_w : (double)NAN);
     number(&w, "max_w", c->max_w > 0 ? c->max_w : (double)NAN);
     number(&w, "idle_measured_w", c->idle_measured_w);
-    text(&w, "machine", c->machine);
-    text(&w, "settings", c->settings);
+    json_put_text(&w, "machine", c->machine);
+    json_put_text(&w, "settings", c->settings);
     if (c->utc_us)
         clock_iso(c->utc_us, stamp);
-    text(&w, "timestamp", stamp);
+    json_put_text(&w, "timestamp", stamp);
     number(&w, "elapsed_seconds", c->elapsed_s);
-    json_write_key(&w, "models");
-    json_write_array(&w);
+    json_put_array(&w, "models");
     for (size_t i = 0; i < c->n; i++)
         model(&w, a, &a->models[i]);
     json_write_array_end(&w);

@@ -82,14 +82,10 @@ void chat_write_error(struct buf *answer, int status, const char *message)
     struct json_writer w;
     json_write_init(&w, answer, 0);
     json_write_object(&w);
-    json_write_key(&w, "error");
-    json_write_object(&w);
-    json_write_key(&w, "message");
-    json_write_str(&w, message);
-    json_write_key(&w, "type");
-    json_write_str(&w, status < 500 ? "invalid_request_error" : "server_error");
-    json_write_key(&w, "code");
-    json_write_int(&w, status);
+    json_put_object(&w, "error");
+    json_put_str(&w, "message", message);
+    json_put_str(&w, "type", status < 500 ? "invalid_request_error" : "server_error");
+    json_put_int(&w, "code", status);
     json_write_object_end(&w);
     json_write_object_end(&w);
 }
@@ -109,8 +105,7 @@ struct outcome {
 
 static void put(struct json_writer *w, const char *key, double v)
 {
-    json_write_key(w, key);
-    json_write_fixed(w, v, 4);
+    json_put_fixed(w, key, v, 4);
 }
 
 /* The same names and units as in a metrics record. */
@@ -120,8 +115,7 @@ static void write_cost(struct json_writer *w, const struct chat *c, const struct
     const struct meter_sample *p = &o->sample;
     struct wattle_model_info info;
     wattle_model_info(c->o.model, &info);
-    json_write_key(w, "wattle");
-    json_write_object(w);
+    json_put_object(w, "wattle");
     put(w, "inference_time_ms", p->seconds * 1e3);
     put(w, "queue_ms", (double)(o->start_ns - o->came_ns) / 1e6);
     put(w, "prefill_ms", (double)u->prefill_ns / 1e6);
@@ -138,29 +132,20 @@ static void write_cost(struct json_writer *w, const struct chat *c, const struct
     put(w, "prompt_length", (double)o->result.prompt_characters);
     put(w, "response_length", (double)o->result.text_characters);
     put(w, "threads", u->threads);
-    json_write_key(w, "energy_source");
-    json_write_str(w, energy_source_name(p->energy_source));
-    json_write_key(w, "quantization");
-    json_write_str(w, info.quantization);
-    json_write_key(w, "compute_device");
-    json_write_str(w, info.device);
+    json_put_str(w, "energy_source", energy_source_name(p->energy_source));
+    json_put_str(w, "quantization", info.quantization);
+    json_put_str(w, "compute_device", info.device);
     json_write_object_end(w);
 }
 
 static void write_usage(struct json_writer *w, const struct wattle_usage *u)
 {
-    json_write_key(w, "usage");
-    json_write_object(w);
-    json_write_key(w, "prompt_tokens");
-    json_write_int(w, u->prompt_tokens);
-    json_write_key(w, "completion_tokens");
-    json_write_int(w, u->completion_tokens);
-    json_write_key(w, "total_tokens");
-    json_write_int(w, (int64_t)u->prompt_tokens + u->completion_tokens);
-    json_write_key(w, "prompt_tokens_details");
-    json_write_object(w);
-    json_write_key(w, "cached_tokens");
-    json_write_int(w, u->cached_tokens);
+    json_put_object(w, "usage");
+    json_put_int(w, "prompt_tokens", u->prompt_tokens);
+    json_put_int(w, "completion_tokens", u->completion_tokens);
+    json_put_int(w, "total_tokens", (int64_t)u->prompt_tokens + u->completion_tokens);
+    json_put_object(w, "prompt_tokens_details");
+    json_put_int(w, "cached_tokens", u->cached_tokens);
     json_write_object_end(w);
     json_write_object_end(w);
 }
@@ -173,30 +158,19 @@ static void write_answer(struct buf *answer, const struct chat *c, const struct 
     snprintf(id, sizeof id, "chatcmpl-%llu", (unsigned long long)number);
     json_write_init(&w, answer, 0);
     json_write_object(&w);
-    json_write_key(&w, "id");
-    json_write_str(&w, id);
-    json_write_key(&w, "object");
-    json_write_str(&w, "chat.completion");
-    json_write_key(&w, "created");
-    json_write_u64(&w, clock_utc_us() / 1000000);
-    json_write_key(&w, "model");
-    json_write_str(&w, c->o.name);
-    json_write_key(&w, "choices");
-    json_write_array(&w);
+    json_put_str(&w, "id", id);
+    json_put_str(&w, "object", "chat.completion");
+    json_put_u64(&w, "created", clock_utc_us() / 1000000);
+    json_put_str(&w, "model", c->o.name);
+    json_put_array(&w, "choices");
     json_write_object(&w);
-    json_write_key(&w, "index");
-    json_write_int(&w, 0);
-    json_write_key(&w, "message");
-    json_write_object(&w);
-    json_write_key(&w, "role");
-    json_write_str(&w, "assistant");
-    json_write_key(&w, "content");
-    json_write_span(&w, span_of(o->result.text, o->result.text_bytes));
+    json_put_int(&w, "index", 0);
+    json_put_object(&w, "message");
+    json_put_str(&w, "role", "assistant");
+    json_put_span(&w, "content", span_of(o->result.text, o->result.text_bytes));
     json_write_object_end(&w);
-    json_write_key(&w, "logprobs");
-    json_write_null(&w);
-    json_write_key(&w, "finish_reason");
-    json_write_str(&w, o->result.finish == WATTLE_FINISH_STOP ? "stop" : "length");
+    json_put_null(&w, "logprobs");
+    json_put_str(&w, "finish_reason", o->result.finish == WATTLE_FINISH_STOP ? "stop" : "length");
     json_write_object_end(&w);
     json_write_array_end(&w);
     write_usage(&w, &o->result.usage);

@@ -148,26 +148,17 @@ static void write_value(struct json_writer *w, const struct setting *row, const 
         json_write_str(w, v->text);
 }
 
-static void write_member(struct json_writer *w, const char *key, const char *value)
-{
-    json_write_key(w, key);
-    json_write_str(w, value);
-}
-
 static void write_source(struct json_writer *w, const struct settings *s, enum setting_id id)
 {
     const struct held_value *h = settings_held(s, id);
-    write_member(w, "source", source_names[h->source]);
+    json_put_str(w, "source", source_names[h->source]);
     if (h->entry) {
-        write_member(w, "file", h->entry->place.file);
-        json_write_key(w, "line");
-        json_write_int(w, h->entry->place.line);
-        write_member(w, "key", h->entry->key);
+        json_put_str(w, "file", h->entry->place.file);
+        json_put_int(w, "line", h->entry->place.line);
+        json_put_str(w, "key", h->entry->key);
     }
-    if (model_may_say(s, id)) {
-        json_write_key(w, "model_first");
-        json_write_bool(w, true);
-    }
+    if (model_may_say(s, id))
+        json_put_bool(w, "model_first", true);
 }
 
 static void write_objects(struct json_writer *w, const struct settings *s)
@@ -179,11 +170,11 @@ static void write_objects(struct json_writer *w, const struct settings *s)
             continue;
         json_write_object(w);
         if (s->device)
-            write_member(w, "device", s->device->name);
-        write_member(w, "name", row->env);
+            json_put_str(w, "device", s->device->name);
+        json_put_str(w, "name", row->env);
         char flag[128];
         snprintf(flag, sizeof flag, "--%s", row->flag);
-        write_member(w, "flag", flag);
+        json_put_str(w, "flag", flag);
         json_write_key(w, "value");
         const char *instead = stand_in(s, id);
         if (instead)

@@ -19,10 +19,8 @@ static void put_simple(struct json_writer *w, const char *type)
 
 static void put_pattern(struct json_writer *w, const char *kind, struct span pattern)
 {
-    json_write_key(w, "pattern");
-    json_write_object(w);
-    json_write_key(w, kind);
-    json_write_span(w, pattern);
+    json_put_object(w, "pattern");
+    json_put_span(w, kind, pattern);
     json_write_object_end(w);
 }
 
@@ -31,15 +29,14 @@ static void put_replace(struct json_writer *w, const char *kind, const char *pat
 {
     sp_begin(w, "Replace");
     put_pattern(w, kind, span_str(pattern));
-    sp_put_text(w, "content", content);
+    json_put_str(w, "content", content);
     json_write_object_end(w);
 }
 
 static void begin_sequence(struct json_writer *w, const char *members)
 {
     sp_begin(w, "Sequence");
-    json_write_key(w, members);
-    json_write_array(w);
+    json_put_array(w, members);
 }
 
 static void end_sequence(struct json_writer *w)
@@ -66,8 +63,7 @@ static void put_base64(struct buf *out, struct span s)
 static void put_charsmap(struct json_writer *w, struct span charsmap)
 {
     sp_begin(w, "Precompiled");
-    json_write_key(w, "precompiled_charsmap");
-    json_write_raw(w, span_str("\""));
+    json_put_raw(w, "precompiled_charsmap", span_str("\""));
     put_base64(w->out, charsmap);
     buf_char(w->out, '"');
     json_write_object_end(w);
@@ -105,9 +101,9 @@ static void put_normalizer(struct json_writer *w, const struct sp_model *m,
 static void put_metaspace(struct json_writer *w, const char *scheme)
 {
     sp_begin(w, "Metaspace");
-    sp_put_text(w, "replacement", blank);
-    sp_put_text(w, "prepend_scheme", scheme);
-    sp_put_flag(w, "split", false);
+    json_put_str(w, "replacement", blank);
+    json_put_str(w, "prepend_scheme", scheme);
+    json_put_bool(w, "split", false);
     json_write_object_end(w);
 }
 
@@ -116,8 +112,8 @@ static void put_split(struct json_writer *w, const char *kind, struct span patte
 {
     sp_begin(w, "Split");
     put_pattern(w, kind, pattern);
-    sp_put_text(w, "behavior", behavior);
-    sp_put_flag(w, "invert", false);
+    json_put_str(w, "behavior", behavior);
+    json_put_bool(w, "invert", false);
     json_write_object_end(w);
 }
 
@@ -204,11 +200,9 @@ static void put_decoder(struct json_writer *w, const struct sp_model *m, const s
         put_simple(w, "Fuse");
     if (strip) {
         sp_begin(w, "Strip");
-        sp_put_text(w, "content", " ");
-        json_write_key(w, "start");
-        json_write_int(w, 1);
-        json_write_key(w, "stop");
-        json_write_int(w, 0);
+        json_put_str(w, "content", " ");
+        json_put_int(w, "start", 1);
+        json_put_int(w, "stop", 0);
         json_write_object_end(w);
     }
     end_sequence(w);
@@ -231,12 +225,9 @@ static int32_t find_added(const struct sp_added *added, size_t n, struct span te
 static void put_template_token(struct json_writer *w, struct span text)
 {
     json_write_object(w);
-    json_write_key(w, "SpecialToken");
-    json_write_object(w);
-    json_write_key(w, "id");
-    json_write_span(w, text);
-    json_write_key(w, "type_id");
-    json_write_int(w, 0);
+    json_put_object(w, "SpecialToken");
+    json_put_span(w, "id", text);
+    json_put_int(w, "type_id", 0);
     json_write_object_end(w);
     json_write_object_end(w);
 }
@@ -245,14 +236,11 @@ static void put_template_entry(struct json_writer *w, struct span text, int32_t 
 {
     json_write_key_span(w, text);
     json_write_object(w);
-    json_write_key(w, "id");
-    json_write_span(w, text);
-    json_write_key(w, "ids");
-    json_write_array(w);
+    json_put_span(w, "id", text);
+    json_put_array(w, "ids");
     json_write_int(w, id);
     json_write_array_end(w);
-    json_write_key(w, "tokens");
-    json_write_array(w);
+    json_put_array(w, "tokens");
     json_write_span(w, text);
     json_write_array_end(w);
     json_write_object_end(w);
@@ -265,19 +253,17 @@ static void put_post_processor(struct json_writer *w, const struct sp_config *c,
     struct span eos = c->add_eos ? c->named[SP_EOS].text : (struct span){NULL, 0};
     json_write_key(w, "post_processor");
     sp_begin(w, "TemplateProcessing");
-    json_write_key(w, "single");
-    json_write_array(w);
+    json_put_array(w, "single");
     if (bos.n)
         put_template_token(w, bos);
     json_write_raw(w, span_str("{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"));
     if (eos.n)
         put_template_token(w, eos);
     json_write_array_end(w);
-    json_write_key(w, "pair");
-    json_write_raw(w, span_str("[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
-                               "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}]"));
-    json_write_key(w, "special_tokens");
-    json_write_object(w);
+    json_put_raw(w, "pair",
+                 span_str("[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
+                          "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}]"));
+    json_put_object(w, "special_tokens");
     if (bos.n)
         put_template_entry(w, bos, find_added(added, n, bos));
     if (eos.n && !span_eq(bos, eos))
@@ -327,20 +313,17 @@ static int number_added(const struct sp_model *m, const struct sp_config *c, str
 
 static void put_added(struct json_writer *w, const struct sp_added *added, size_t n)
 {
-    json_write_key(w, "added_tokens");
-    json_write_array(w);
+    json_put_array(w, "added_tokens");
     for (size_t i = 0; i < n; i++) {
         const struct sp_token *t = &added[i].token;
         json_write_object(w);
-        json_write_key(w, "id");
-        json_write_int(w, added[i].id);
-        json_write_key(w, "content");
-        json_write_span(w, t->text);
-        sp_put_flag(w, "single_word", t->single_word);
-        sp_put_flag(w, "lstrip", t->lstrip);
-        sp_put_flag(w, "rstrip", t->rstrip);
-        sp_put_flag(w, "normalized", t->normalized);
-        sp_put_flag(w, "special", t->special);
+        json_put_int(w, "id", added[i].id);
+        json_put_span(w, "content", t->text);
+        json_put_bool(w, "single_word", t->single_word);
+        json_put_bool(w, "lstrip", t->lstrip);
+        json_put_bool(w, "rstrip", t->rstrip);
+        json_put_bool(w, "normalized", t->normalized);
+        json_put_bool(w, "special", t->special);
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -395,9 +378,9 @@ static int put_all(const struct sp_model *m, const struct sp_config *c, struct b
                                 special_id(c, SP_UNK, added, n)};
     json_write_init(&w, out, 0);
     json_write_object(&w);
-    sp_put_text(&w, "version", "1.0");
-    sp_put_text(&w, "truncation", NULL);
-    sp_put_text(&w, "padding", NULL);
+    json_put_str(&w, "version", "1.0");
+    json_put_str(&w, "truncation", NULL);
+    json_put_str(&w, "padding", NULL);
     put_added(&w, added, n);
     put_normalizer(&w, m, c);
     rc = put_pre_tokenizer(&w, m, c, e);

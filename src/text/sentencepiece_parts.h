@@ -78,8 +78,6 @@ void sp_config_release(struct sp_config *c);
 
 /* ---- sentencepiece_vocab.c ---- */
 
-void sp_put_text(struct json_writer *w, const char *key, const char *value);
-void sp_put_flag(struct json_writer *w, const char *key, bool value);
 /* An object that begins with its type; the caller ends it. */
 void sp_begin(struct json_writer *w, const char *type);
 

@@ -7,23 +7,11 @@
 /* Bounds what is looked at for each piece. Real ones have up to some 90. */
 enum { MERGED_MAX_BYTES = 256 };
 
-void sp_put_text(struct json_writer *w, const char *key, const char *value)
-{
-    json_write_key(w, key);
-    json_write_str(w, value);
-}
-
-void sp_put_flag(struct json_writer *w, const char *key, bool value)
-{
-    json_write_key(w, key);
-    json_write_bool(w, value);
-}
-
 /* An object that begins with its type; the caller ends it. */
 void sp_begin(struct json_writer *w, const char *type)
 {
     json_write_object(w);
-    sp_put_text(w, "type", type);
+    json_put_str(w, "type", type);
 }
 
 /* Pieces in the order in which they come out of merges. */
@@ -188,8 +176,7 @@ static int put_merges(struct json_writer *w, const struct sp_model *m, const str
         ranks[n++] = (struct ranking){(int32_t)i, c->class == SP_CLASS_ANY ? m->scores[i] : 0};
     }
     qsort(ranks, n, sizeof *ranks, by_score);
-    json_write_key(w, "merges");
-    json_write_array(w);
+    json_put_array(w, "merges");
     if (!rc)
         rc = put_ranked(w, m, ranks, n, e);
     json_write_array_end(w);
@@ -207,8 +194,7 @@ int sp_put_bpe(struct json_writer *w, const struct sp_model *m, const struct sp_
 {
     bool any = c->class == SP_CLASS_ANY;
     sp_begin(w, "BPE");
-    json_write_key(w, "dropout");
-    json_write_null(w);
+    json_put_null(w, "dropout");
     json_write_key(w, "unk_token");
     if (any)
         json_write_span(w, m->unk_piece);
@@ -216,13 +202,12 @@ int sp_put_bpe(struct json_writer *w, const struct sp_model *m, const struct sp_
         json_write_span(w, c->named[SP_UNK].text);
     else
         json_write_null(w);
-    sp_put_text(w, "continuing_subword_prefix", NULL);
-    sp_put_text(w, "end_of_word_suffix", NULL);
-    sp_put_flag(w, "fuse_unk", true);
-    sp_put_flag(w, "byte_fallback", any ? m->byte_fallback : true);
-    sp_put_flag(w, "ignore_merges", any && sp_has_user_defined(m));
-    json_write_key(w, "vocab");
-    json_write_object(w);
+    json_put_str(w, "continuing_subword_prefix", NULL);
+    json_put_str(w, "end_of_word_suffix", NULL);
+    json_put_bool(w, "fuse_unk", true);
+    json_put_bool(w, "byte_fallback", any ? m->byte_fallback : true);
+    json_put_bool(w, "ignore_merges", any && sp_has_user_defined(m));
+    json_put_object(w, "vocab");
     for (size_t i = 0; i < m->n; i++) {
         json_write_key_span(w, m->texts[i]);
         json_write_int(w, (int64_t)i);
@@ -236,10 +221,8 @@ int sp_put_bpe(struct json_writer *w, const struct sp_model *m, const struct sp_
 void sp_put_unigram(struct json_writer *w, const struct sp_model *m)
 {
     sp_begin(w, "Unigram");
-    json_write_key(w, "unk_id");
-    json_write_int(w, m->unk_id);
-    json_write_key(w, "vocab");
-    json_write_array(w);
+    json_put_int(w, "unk_id", m->unk_id);
+    json_put_array(w, "vocab");
     for (size_t i = 0; i < m->n; i++) {
         json_write_array(w);
         json_write_span(w, m->texts[i]);
@@ -247,6 +230,6 @@ void sp_put_unigram(struct json_writer *w, const struct sp_model *m)
         json_write_array_end(w);
     }
     json_write_array_end(w);
-    sp_put_flag(w, "byte_fallback", m->byte_fallback);
+    json_put_bool(w, "byte_fallback", m->byte_fallback);
     json_write_object_end(w);
 }

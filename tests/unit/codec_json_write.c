@@ -183,6 +183,44 @@ static void test_value_again(void **state)
     buf_release(&out);
 }
 
+static void test_members(void **state)
+{
+    (void)state;
+    struct buf out;
+    struct json_writer w;
+    struct json *doc = NULL;
+    struct err e;
+    assert_int_equal(json_parse(&doc, span_str("[1]"), 100, "value", &e), 0);
+    buf_init(&out, 4096);
+    json_write_init(&w, &out, 0);
+    json_write_object(&w);
+    json_put_object(&w, "o");
+    json_put_int(&w, "i", -3);
+    json_write_object_end(&w);
+    json_put_array(&w, "a");
+    json_write_array_end(&w);
+    json_put_span(&w, "p", span_of("xyz", 2));
+    json_put_str(&w, "s", "");
+    json_put_str(&w, "S", NULL);
+    json_put_text(&w, "t", "");
+    json_put_text(&w, "T", "text");
+    json_put_text(&w, "N", NULL);
+    json_put_u64(&w, "u", UINT64_MAX);
+    json_put_f64(&w, "f", 0.1);
+    json_put_fixed(&w, "d", 2.0 / 3, 3);
+    json_put_bool(&w, "b", true);
+    json_put_null(&w, "n");
+    json_put_value(&w, "v", doc);
+    json_put_raw(&w, "r", span_str("{}"));
+    json_write_object_end(&w);
+    assert_string_equal(buf_cstr(&out),
+                        "{\"o\":{\"i\":-3},\"a\":[],\"p\":\"xy\",\"s\":\"\",\"S\":null,\"t\":null,"
+                        "\"T\":\"text\",\"N\":null,\"u\":18446744073709551615,\"f\":0.1,"
+                        "\"d\":0.667,\"b\":true,\"n\":null,\"v\":[1],\"r\":{}}");
+    json_close(&doc);
+    buf_release(&out);
+}
+
 /* A full buffer is noticed at the end, and nothing is written past it. */
 static void test_full(void **state)
 {
@@ -209,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_numbers_read_back),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_value_again),
+        cmocka_unit_test(test_members),
         cmocka_unit_test(test_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
