@@ -51,9 +51,10 @@
 /* An activation row quantized for integer dot products: blocks of 32 (the length of the row is a
  * multiple of 32). value = d * q. */
 struct q8_block {
-    float d;      /* max|x| / 127 */
-    float s;      /* d * (sum of q), which weights with a minimum need */
-    int8_t q[32]; /* x * (127 / max|x|) to nearest, ties to even, in [-127, 127] */
+    float d;         /* max|x| / 127 */
+    float s;         /* d * (sum of q), which weights with a minimum need */
+    int16_t half[2]; /* sum of q[0..15], of q[16..31] */
+    int8_t q[32];    /* x * (127 / max|x|) to nearest, ties to even, in [-127, 127] */
 };
 
 /* Activation functions; e is exp(-|t|) of exp.h.
@@ -95,8 +96,8 @@ struct kernels {
     /* k values of one weight row -> y. exact. */
     void (*dequant)(uint32_t type, const void *row, float *y, size_t k);
 
-    /* x[k] -> q[k/32]. exact. A block whose max|x| is below 2^-100 is all zeros (d, s, q); one that
-     * holds an infinity or NaN has d = s = NaN and q = 0, so that it is not silently lost. */
+    /* x[k] -> q[k/32]. exact. A block whose max|x| is below 2^-100 is all zeros; one that
+     * holds an infinity or NaN has d = s = NaN, the rest 0, so that it is not silently lost. */
     void (*quantize_q8)(const float *x, struct q8_block *q, size_t k);
 
     /* out[c * out_stride + r - row0] = dot(W row r, column c), for rows [row0, row1), columns [0,
@@ -112,6 +113,19 @@ struct kernels {
      * in the worst case; in practice near 1e-7 of the sum of |weight * value|. */
     void (*mul_q8)(uint32_t type, const void *w, size_t row_bytes, size_t k, size_t row0,
                    size_t row1, const struct q8_block *x, size_t n, float *out, size_t out_stride);
+
+    /* The same with packed weights (packed.h): w is group 0, row0 a multiple of PACKED_ROWS; column
+     * c begins at x + c * (k / 32). exact:
+     *
+     * - t = sum of (code - offset) * x.q over the block, an integer; Q4_K Q5_K: s = scale * t;
+     *   Q6_K: s = scale[0] * t[0] + scale[1] * t[1], t of either half
+     * - types of 32: sum = fma(d * x.d, (float)t, sum); types of 256: over the sub-blocks
+     *   part = fma(x.d, (float)s, part) from 0, then sum = fma(d, part, sum)
+     * - types of 32: min = fma(m, x.s, min); types of 256: over the sub-blocks
+     *   part_min = fma((float)min, x.s, part_min) from 0, then min = fma(-dmin, part_min, min)
+     * - the result is sum, or sum + min for types with a minimum. */
+    void (*mul_packed)(uint32_t type, const void *w, size_t k, size_t row0, size_t row1,
+                       const struct q8_block *x, size_t n, float *out, size_t out_stride);
 
     /* y = (x * r) * weight with r = (float)(1 / sqrt(mean(x^2) + eps)); x == y is fine. Squares,
      * mean and root are double; element i goes to lane i mod 8, lanes are folded. weight NULL: all

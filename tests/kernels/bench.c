@@ -5,6 +5,8 @@
  * call ("memory"), as decoding does. */
 #include "check.h"
 
+#include "kernels/packed.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +28,7 @@ struct job {
     const float *x;
     const struct q8_block *q;
     float *out;
-    bool q8;
+    enum way { F32, Q8, PACKED } way;
 };
 
 struct times {
@@ -120,7 +122,9 @@ static void multiply(void *arg)
 {
     const struct job *j = arg;
     float scratch[K];
-    if (j->q8)
+    if (j->way == PACKED)
+        j->t->mul_packed(j->type, j->w, K, 0, j->rows, j->q, j->n, j->out, j->rows);
+    else if (j->way == Q8)
         j->t->mul_q8(j->type, j->w, j->row_bytes, K, 0, j->rows, j->q, j->n, j->out, j->rows);
     else
         j->t->mul_f32(j->type, j->w, j->row_bytes, K, 0, j->rows, j->x, j->n, j->out, j->rows,
@@ -129,16 +133,17 @@ static void multiply(void *arg)
 
 static void report_product(const struct job *j, const char *where)
 {
+    static const char *const ways[] = {"f32", "q8", "packed"};
     struct times t = measure(multiply, (void *)j);
     double bytes = (double)(j->rows * j->row_bytes), macs = (double)(j->rows * j->n * K);
     printf("%-5s %-8s %-5s n=%-3zu %-7s %7.2f GMAC/s (%3.0f%%) %7.2f GB/s (%3.0f%%)  "
            "%.4g ms, %.4g..%.4g\n",
-           j->t->isa, j->q8 ? "mul_q8" : "mul_f32", wtype_info(j->type)->name, j->n, where,
-           macs / t.median * 1e-9, 100 * macs / t.median / limit_fma, bytes / t.median * 1e-9,
+           j->t->isa, ways[j->way], wtype_info(j->type)->name, j->n, where, macs / t.median * 1e-9,
+           100 * macs / t.median / limit_fma, bytes / t.median * 1e-9,
            100 * bytes / t.median / limit_read, t.median * 1e3, t.low * 1e3, t.high * 1e3);
 }
 
-static void bench_products(const struct kernels *t, uint32_t type, bool q8, struct job *j)
+static void bench_products(const struct kernels *t, uint32_t type, enum way way, struct job *j)
 {
     static const size_t columns[] = {1, 4, 64};
     const bool slow = strcmp(t->isa, "c") == 0;
@@ -146,16 +151,18 @@ static void bench_products(const struct kernels *t, uint32_t type, bool q8, stru
 
     j->t = t;
     j->type = type;
-    j->q8 = q8;
+    j->way = way;
     j->row_bytes = K / info->block_elems * info->block_bytes;
-    j->rows = (slow ? 16384 : 512 * 1024) / j->row_bytes;
+    j->rows = (slow ? 16384 : 512 * 1024) / j->row_bytes / 8 * 8;
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         j->n = columns[i];
         report_product(j, "cache");
     }
     if (!slow) {
         j->n = 1;
-        j->rows = (96u << 20) / j->row_bytes;
+        j->rows = (96u << 20) / j->row_bytes / 8 * 8;
+        if (way == PACKED)
+            j->rows = j->rows * 15 / 16 / 8 * 8; /* Q4_K and its like are a little larger packed */
         report_product(j, "memory");
     }
 }
@@ -231,6 +238,13 @@ static void bench_rows(const struct kernels *t, struct rng *rng)
     free(r.q);
 }
 
+/* The same n bytes all over. */
+static void fill_with(uint8_t *w, size_t bytes, const uint8_t *from, size_t n)
+{
+    for (size_t at = 0; at + n <= bytes; at += n)
+        memcpy(w + at, from, n);
+}
+
 void bench_table(const struct kernels *t)
 {
     const size_t bytes = 96u << 20;
@@ -243,22 +257,21 @@ void bench_table(const struct kernels *t)
      */
     float *out = allocate(bytes / 324 * sizeof *out);
     struct job j = {.w = w, .x = x, .q = q, .out = out};
+    uint8_t row[8 * K], group[PACKED_ROWS * 2 * K];
 
     fill_floats(&rng, FILL_PLAIN, x, COLUMNS_MAX * K);
     t->quantize_q8(x, q, COLUMNS_MAX * K);
     for (size_t i = 0; i < n_types; i++) {
-        size_t row_bytes =
-            K / wtype_info(all_types[i])->block_elems * wtype_info(all_types[i])->block_bytes;
-        for (size_t at = 0; at + row_bytes <= bytes; at += row_bytes) {
-            if (at == 0)
-                fill_weights(&rng, all_types[i], FILL_PLAIN, w, K);
-            else
-                memcpy(w + at, w, row_bytes);
-        }
-        if (kernels_has_q8(all_types[i]))
-            bench_products(t, all_types[i], true, &j);
-        else
-            bench_products(t, all_types[i], false, &j);
+        size_t group_bytes, row_bytes = K / wtype_info(all_types[i])->block_elems *
+                                        wtype_info(all_types[i])->block_bytes;
+        fill_weights(&rng, all_types[i], FILL_PLAIN, row, K);
+        fill_with(w, bytes, row, row_bytes);
+        bench_products(t, all_types[i], kernels_has_q8(all_types[i]) ? Q8 : F32, &j);
+        if (!packed_group_bytes(all_types[i], K, &group_bytes))
+            continue;
+        pack_group(all_types[i], row, 0, K, PACKED_ROWS, group);
+        fill_with(w, bytes, group, group_bytes);
+        bench_products(t, all_types[i], PACKED, &j);
     }
     bench_rows(t, &rng);
     free(w);

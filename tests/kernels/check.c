@@ -135,6 +135,7 @@ int main(int argc, char **argv)
         rng_seed(&c.rng, seed);
         check_convert(&c);
         check_mul(&c);
+        check_packed(&c);
         check_rows(&c);
         check_activations(&c);
         check_attention(&c);

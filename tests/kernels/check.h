@@ -67,6 +67,7 @@ extern const size_t n_types;
 
 void check_convert(struct check *c); /* dequant, quantize_q8 */
 void check_mul(struct check *c);     /* mul_f32, mul_q8 */
+void check_packed(struct check *c);  /* pack_group, mul_packed */
 void check_rows(struct check *c);    /* norms, sums, rope */
 void check_activations(struct check *c);
 void check_attention(struct check *c);

@@ -312,12 +312,14 @@ wide_inline int16x8_t narrow(struct v8i a)
 }
 
 /* The sum of 32 numbers within int8, which are stored as such. */
-wide_inline int v8i_pack_bytes(struct v8i a, struct v8i b, struct v8i c, struct v8i d, int8_t *p)
+wide_inline void v8i_pack_bytes(struct v8i a, struct v8i b, struct v8i c, struct v8i d, int8_t *p,
+                                int16_t sums[2])
 {
     int16x8_t a16 = narrow(a), b16 = narrow(b), c16 = narrow(c), d16 = narrow(d);
     vst1q_s8(p, vcombine_s8(vqmovn_s16(a16), vqmovn_s16(b16)));
     vst1q_s8(p + 16, vcombine_s8(vqmovn_s16(c16), vqmovn_s16(d16)));
-    return vaddlvq_s16(vaddq_s16(vaddq_s16(a16, b16), vaddq_s16(c16, d16)));
+    sums[0] = vaddvq_s16(vaddq_s16(a16, b16));
+    sums[1] = vaddvq_s16(vaddq_s16(c16, d16));
 }
 
 wide_inline struct v8f v8f_from_i8(const uint8_t *p)

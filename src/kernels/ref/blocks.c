@@ -30,8 +30,8 @@
  *                                       j of 8: low nibble w[j], high nibble w[j + 8] of the 16
  *   TQ2_0 q:64, d                       as Q2_K's q, one too large
  *   TQ1_0 q:48, high:4, d               base 3: see read_tq1_0
- * scales:12 of Q4_K and Q5_K hold 8 scales and 8 minima of 6 bits: see k_scale; of Q3_K 16 scales
- * of 6 bits, 32 too large: see read_q3_k. */
+ * scales:12 of Q4_K and Q5_K hold 8 scales and 8 minima of 6 bits: see ref_k_scale; of Q3_K 16
+ * scales of 6 bits, 32 too large: see read_q3_k. */
 #include "kernels/ref/ref.h"
 
 #include "kernels/bits.h"
@@ -83,7 +83,7 @@ static void read_q5_1(const uint8_t *b, struct ref_sub *s)
 /* Scale and minimum of sub-block i. The first four have the low 6 bits of bytes i and i + 4; the
  * last four have the nibbles of byte i + 4, and their upper two bits are the upper two of bytes
  * i - 4 and i. */
-static void k_scale(const uint8_t *scales, unsigned i, int *scale, int *min)
+void ref_k_scale(const uint8_t *scales, unsigned i, int *scale, int *min)
 {
     if (i < 4) {
         *scale = scales[i] & 63;
@@ -97,7 +97,7 @@ static void k_scale(const uint8_t *scales, unsigned i, int *scale, int *min)
 static void read_k_head(const uint8_t *b, unsigned i, struct ref_sub *s)
 {
     int scale, min;
-    k_scale(b + 4, i, &scale, &min);
+    ref_k_scale(b + 4, i, &scale, &min);
     s->d[0] = s->d[1] = float_from_half(load_u16(b)) * (float)scale;
     s->m[0] = s->m[1] = -(float_from_half(load_u16(b + 2)) * (float)min);
 }

@@ -48,13 +48,12 @@ static void quantize_block(const float *x, struct q8_block *q)
     if (max < 0x1p-100f) /* 127 / max must not overflow */
         return;
     float inverse = 127.0f / max;
-    int sum = 0;
     for (int i = 0; i < 32; i++) {
         q->q[i] = (int8_t)lrintf(x[i] * inverse);
-        sum += q->q[i];
+        q->half[i / 16] = (int16_t)(q->half[i / 16] + q->q[i]);
     }
     q->d = max / 127.0f;
-    q->s = q->d * (float)sum;
+    q->s = q->d * (float)(q->half[0] + q->half[1]);
 }
 
 void ref_quantize_q8(const float *x, struct q8_block *q, size_t k)

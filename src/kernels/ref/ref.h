@@ -16,6 +16,9 @@ struct ref_sub {
 /* The i-th sub-block of a row of a type for which kernels_has_q8. */
 void ref_read_sub(uint32_t type, const uint8_t *row, size_t i, struct ref_sub *s);
 
+/* Scale and minimum of sub-block i of Q4_K and Q5_K, from their 12 bytes. */
+void ref_k_scale(const uint8_t *scales, unsigned i, int *scale, int *min);
+
 /* ((0+4) + (2+6)) + ((1+5) + (3+7)) */
 float ref_fold(const float lane[8]);
 
@@ -33,6 +36,8 @@ void ref_mul_f32(uint32_t type, const void *w, size_t row_bytes, size_t k, size_
                  const float *x, size_t n, float *out, size_t out_stride, float *scratch);
 void ref_mul_q8(uint32_t type, const void *w, size_t row_bytes, size_t k, size_t row0, size_t row1,
                 const struct q8_block *x, size_t n, float *out, size_t out_stride);
+void ref_mul_packed(uint32_t type, const void *w, size_t k, size_t row0, size_t row1,
+                    const struct q8_block *x, size_t n, float *out, size_t out_stride);
 void ref_rms_norm(const float *x, const float *weight, float eps, float *y, size_t n);
 void ref_add(float *y, const float *x, size_t n);
 void ref_layer_norm(const float *x, const float *weight, const float *bias, float eps, float *y,

@@ -7,6 +7,7 @@ const struct kernels kernels_ref = {
     .quantize_q8 = ref_quantize_q8,
     .mul_f32 = ref_mul_f32,
     .mul_q8 = ref_mul_q8,
+    .mul_packed = ref_mul_packed,
     .rms_norm = ref_rms_norm,
     .layer_norm = ref_layer_norm,
     .add = ref_add,

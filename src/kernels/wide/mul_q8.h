@@ -216,7 +216,8 @@ static void wide_quantize_q8(const float *x, struct q8_block *q, size_t k)
         for (int j = 0; j < 4; j++)
             i[j] = v8i_round(v8f_mul(v[j], inverse));
         q->d = top / 127.0f;
-        q->s = q->d * (float)v8i_pack_bytes(i[0], i[1], i[2], i[3], q->q);
+        v8i_pack_bytes(i[0], i[1], i[2], i[3], q->q, q->half);
+        q->s = q->d * (float)(q->half[0] + q->half[1]);
     }
 }
 

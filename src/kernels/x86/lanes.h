@@ -272,6 +272,11 @@ wide_inline int32_t v8i_fold_max(struct v8i a)
     return _mm_cvtsi128_si32(one);
 }
 
+wide_inline struct v8i v8i_zero(void)
+{
+    return (struct v8i){_mm256_setzero_si256()};
+}
+
 /* To nearest, ties to even (the rounding mode that every thread starts with). */
 wide_inline struct v8i v8i_round(struct v8f a)
 {
@@ -288,18 +293,25 @@ wide_inline struct v8f v8f_from_ints(struct v8i a)
     return (struct v8f){_mm256_cvtepi32_ps(a.v)};
 }
 
-/* The sum of 32 numbers within int8, which are stored as such. */
-wide_inline int v8i_pack_bytes(struct v8i a, struct v8i b, struct v8i c, struct v8i d, int8_t *p)
+wide_inline int v8i_fold_pairs(__m256i pairs)
+{
+    __m256i sum = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, _MM_SHUFFLE(1, 0, 3, 2)));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, _MM_SHUFFLE(2, 3, 0, 1))));
+}
+
+/* 32 numbers within int8 stored as such, and the sums of a and b, of c and d. */
+wide_inline void v8i_pack_bytes(struct v8i a, struct v8i b, struct v8i c, struct v8i d, int8_t *p,
+                                int16_t sums[2])
 {
     __m256i ab = _mm256_packs_epi32(a.v, b.v), cd = _mm256_packs_epi32(c.v, d.v);
     /* Packing works within 128 bits: a0 b0 c0 d0 a1 b1 c1 d1, four bytes each. */
     __m256i mixed = _mm256_packs_epi16(ab, cd);
     __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     _mm256_storeu_si256((__m256i *)p, _mm256_permutevar8x32_epi32(mixed, order));
-    __m256i sum = _mm256_madd_epi16(_mm256_add_epi16(ab, cd), _mm256_set1_epi16(1));
-    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, _MM_SHUFFLE(1, 0, 3, 2)));
-    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, _MM_SHUFFLE(2, 3, 0, 1))));
+    sums[0] = (int16_t)v8i_fold_pairs(ab);
+    sums[1] = (int16_t)v8i_fold_pairs(cd);
 }
 
 /* Eight bytes, unsigned or signed, as floats. */
