@@ -45,7 +45,7 @@ struct wattle_model_options {
     const char *path;
     int threads;     /* compute threads; 0: what cgroup, quota and affinity mask allow */
     int32_t context; /* longest sequence in tokens; 0: 4096; at most the model's own counts */
-    const char *isa; /* cap on the machine code ("c", "avx2", "neon"), or NULL */
+    const char *isa; /* cap on the machine code ("c", "avx2", "vnni", "neon", "dotprod"), or NULL */
     bool exact; /* every product in 32-bit floats on dequantized weights: slower, for comparisons */
 };
 

@@ -91,7 +91,7 @@ struct attention {
  * q8 paths). Weights (row, w) may lie at any address, floats and blocks at multiples of 4; nothing
  * may alias but x == y where said. A length, row range or n of 0 is fine. */
 struct kernels {
-    const char *isa; /* "c", "avx2", "neon" */
+    const char *isa; /* "c", "avx2", "vnni", "neon", "dotprod" */
 
     /* k values of one weight row -> y. exact. */
     void (*dequant)(uint32_t type, const void *row, float *y, size_t k);
@@ -178,8 +178,8 @@ struct kernels {
 bool kernels_has_q8(uint32_t type);
 
 /* The best table that this CPU has, chosen by CPUID / HWCAP, at most the one named by isa ("c",
- * "avx2" on x86, "neon" on Arm; NULL or "" for no cap): a CPU without the one named gets the next
- * plainer. NULL if isa names none of this machine's kind. Any thread. */
+ * "avx2", "vnni" on x86, "neon", "dotprod" on Arm; NULL or "" for no cap): a CPU without the one
+ * named gets the next plainer. NULL if isa names none of this machine's kind. Any thread. */
 const struct kernels *kernels_get(const char *isa);
 
 /* Tables from the plainest ("c") to the best that this CPU runs, NULL-terminated: for tests. */

@@ -84,7 +84,7 @@ enum setting_id {
     SET_SERVE_ADDRESS,           /* text, 127.0.0.1 */
     SET_SERVE_PORT,              /* int 0..65535, 8090; 0: a free one */
     SET_WATTLE_SYSROOT,          /* path, / */
-    SET_WATTLE_ISA,              /* c avx2 neon, empty: best */
+    SET_WATTLE_ISA,              /* c avx2 vnni neon dotprod, empty: best */
     SET_N
 };
 

@@ -296,5 +296,5 @@ const struct setting settings_table[SET_N] = {
                         "NAME",
                         "",
                         "highest machine code to use; empty: the best that the processor has",
-                        {.type = VALUE_CHOICE, .choices = "c avx2 neon", .may_be_empty = true}},
+                        {.type = VALUE_CHOICE, .choices = "c avx2 vnni neon dotprod", .may_be_empty = true}},
 };

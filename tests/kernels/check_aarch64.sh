@@ -14,11 +14,9 @@ for tool in $gcc $qemu; do
         exit 77
     fi
 done
-trap 'rm -f "$out"' EXIT
-$gcc -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno \
-    -I"$src" -I"$tests" -static -o "$out" \
-    "$src"/kernels/types.c "$src"/kernels/kernels.c "$src"/kernels/ref/table.c \
-    "$src"/kernels/ref/blocks.c "$src"/kernels/ref/mul.c "$src"/kernels/ref/rows.c \
-    "$src"/kernels/ref/activations.c "$src"/kernels/arm/levels.c "$src"/kernels/arm/neon.c "$tests"/*.c "$src"/base/*.c \
-    -lm -lpthread
+trap 'rm -f "$out" "$out.o"' EXIT
+flags="-std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -I$src -I$tests"
+$gcc $flags -march=armv8.2-a+dotprod -c -o "$out.o" "$src"/kernels/arm/dotprod.c
+$gcc $flags -static -o "$out" "$out.o" "$src"/kernels/*.c $(ls "$src"/kernels/ref/*.c | grep -v levels.c) "$src"/kernels/arm/levels.c \
+    "$src"/kernels/arm/neon.c "$tests"/*.c "$src"/base/*.c -lm -lpthread
 $qemu "$out"

@@ -8,12 +8,18 @@
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 
-const char *const kernels_level_names[] = {"c", "neon", NULL};
+const char *const kernels_level_names[] = {"c", "neon", "dotprod", NULL};
 
 const struct kernels *const *kernels_levels(void)
 {
     static const struct kernels *const plain[] = {&kernels_ref, NULL};
     static const struct kernels *const neon[] = {&kernels_ref, &kernels_neon, NULL};
 
-    return getauxval(AT_HWCAP) & HWCAP_ASIMD ? neon : plain;
+    static const struct kernels *const dotprod[] = {&kernels_ref, &kernels_neon, &kernels_dotprod,
+                                                    NULL};
+
+    unsigned long have = getauxval(AT_HWCAP);
+    if (!(have & HWCAP_ASIMD))
+        return plain;
+    return have & HWCAP_ASIMDDP ? dotprod : neon;
 }

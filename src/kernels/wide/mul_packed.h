@@ -7,7 +7,8 @@
  * loaded step of codes serves all columns.
  *
  * From dots files: struct dots, the sums of products under way, which may hold dots_steps(bits)
- * steps before they must be added to integers; DOTS_SPLIT where bytes go in as two nibbles; struct
+ * steps before they must be added to integers; DOTS_SPLIT where bytes go in as two nibbles;
+ * DOTS_SIGNED where they go in as signed (their offset taken off with a wrap of 8 bits); struct
  * scales, two small integers for each row: of the halves of its sub-block. */
 #ifndef WATTLE_KERNELS_WIDE_MUL_PACKED_H
 #define WATTLE_KERNELS_WIDE_MUL_PACKED_H
@@ -38,7 +39,7 @@ wide_inline int packed_offset(uint32_t type)
 {
     switch (type) {
     case WTYPE_Q8_0:
-        return 128;
+        return DOTS_SIGNED ? 0 : 128;
     case WTYPE_Q6_K:
         return 32;
     case WTYPE_Q5_0:
@@ -74,7 +75,8 @@ wide_inline size_t packed_sub_size(uint32_t type)
 wide_inline struct v32b packed_step(int bits, const uint8_t *codes, int s)
 {
     if (bits == 8)
-        return v32b_load(codes + 32 * s);
+        return DOTS_SIGNED ? v32b_minus(v32b_load(codes + 32 * s), (char)128)
+                           : v32b_load(codes + 32 * s);
     struct v32b low = v32b_field(codes + 32 * (s % 4), s / 4 * 4, 15);
     if (bits == 5)
         return v32b_or(low, v32b_field(codes + 128, s - 4, 16));
@@ -119,12 +121,14 @@ wide_inline void packed_sums(uint32_t type, const uint8_t *sub, const struct q8_
     const int bits = packed_bits(type), offset = packed_offset(type);
     const bool scaled = packed_subs(type) > 1, halves = type == WTYPE_Q6_K;
     const uint8_t *codes = sub + (scaled ? 16 : 0);
-    struct scales scales = halves   ? scales_of_halves(sub)
-                           : scaled ? scales_of_bytes(sub)
-                                    : scales_all(offset);
+    const struct scales one = scales_all(1);
+    const struct scales scales = halves   ? scales_of_halves(sub)
+                                 : scaled ? scales_of_bytes(sub)
+                                          : one;
+    const struct scales offsets = halves ? scales_times(scales, -offset) : scales_all(-offset);
 #pragma GCC unroll 16
     for (int c = 0; c < columns; c++)
-        sums[c] = offset ? scales_less_halves(scales, halves ? 5 : 0, x[c]->half) : v8i_zero();
+        sums[c] = offset ? scales_dot_halves(offsets, x[c]->half) : v8i_zero();
     const int n = halves && dots_steps(bits) > 4 ? 4 : dots_steps(bits);
 #pragma GCC unroll 16
     for (int from = 0; from < 8; from += n)

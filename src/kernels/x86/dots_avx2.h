@@ -9,7 +9,7 @@
 
 #include "kernels/x86/scales.h"
 
-enum { DOTS_SPLIT = 1 };
+enum { DOTS_SPLIT = 1, DOTS_SIGNED = 0 };
 
 struct dots {
     __m256i v; /* two 16-bit sums a row */
@@ -30,7 +30,9 @@ wide_inline struct dots dots_add(struct dots t, struct v32b codes, const int8_t 
     int32_t four;
     memcpy(&four, x, sizeof four);
     __m256i pairs = _mm256_maddubs_epi16(codes.v, _mm256_set1_epi32(four));
-    return (struct dots){_mm256_add_epi16(t.v, pairs)};
+    t.v = _mm256_add_epi16(t.v, pairs);
+    __asm__("" : "+x"(t.v)); /* or the compiler adds in another order and runs out of registers */
+    return t;
 }
 
 /* sum + t * scale (both of a row's are the same) */

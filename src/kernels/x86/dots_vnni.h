@@ -6,7 +6,7 @@
 
 #include "kernels/x86/scales.h"
 
-enum { DOTS_SPLIT = 0 };
+enum { DOTS_SPLIT = 0, DOTS_SIGNED = 0 };
 
 struct dots {
     __m256i v; /* a 32-bit sum a row */

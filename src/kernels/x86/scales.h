@@ -38,13 +38,18 @@ wide_inline struct scales scales_half(struct scales s, int h)
     return (struct scales){_mm256_shuffle_epi8(s.pairs, _mm256_add_epi8(from, four))};
 }
 
-/* -(scale[0] * half[0] + scale[1] * half[1]) << shift */
-wide_inline struct v8i scales_less_halves(struct scales s, int shift, const int16_t half[2])
+/* Times n, a constant; the results fit 16 bits. */
+wide_inline struct scales scales_times(struct scales s, int n)
+{
+    return (struct scales){_mm256_mullo_epi16(s.pairs, _mm256_set1_epi16((short)n))};
+}
+
+/* scale[0] * half[0] + scale[1] * half[1] */
+wide_inline struct v8i scales_dot_halves(struct scales s, const int16_t half[2])
 {
     int32_t both;
     memcpy(&both, half, sizeof both);
-    __m256i sum = _mm256_madd_epi16(s.pairs, _mm256_set1_epi32(both));
-    return (struct v8i){_mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(sum, shift))};
+    return (struct v8i){_mm256_madd_epi16(s.pairs, _mm256_set1_epi32(both))};
 }
 
 #endif
