@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/checked.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/cpus.h"
 #include "base/err.h"
 #include "base/file.h"

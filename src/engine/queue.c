@@ -4,8 +4,6 @@
  * list until it is handed the turn or takes itself out, both under the lock. */
 #include "engine/queue.h"
 
-#include <time.h>
-
 enum { ASK_EVERY_MS = 50 }; /* half of the 100 ms in which a cancelled waiter should be gone */
 
 struct queue_waiter {
@@ -30,21 +28,8 @@ void queue_release(struct queue *q)
 static int waiter_init(struct queue_waiter *w, struct err *e)
 {
     *w = (struct queue_waiter){.turn = false};
-    pthread_condattr_t attr;
-    int rc = pthread_condattr_init(&attr);
-    if (rc)
-        return err_errno(e, rc, "cannot wait");
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    rc = pthread_cond_init(&w->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    int rc = cond_init(&w->wake);
     return rc ? err_errno(e, rc, "cannot wait") : 0;
-}
-
-static struct timespec next_question(void)
-{
-    uint64_t ns = clock_mono_ns() + (uint64_t)ASK_EVERY_MS * 1000000;
-    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000),
-                             .tv_nsec = (long)(ns % 1000000000)};
 }
 
 static void take_out(struct queue *q, struct queue_waiter *w)
@@ -69,8 +54,7 @@ static bool wait_for_turn(struct queue *q, struct queue_waiter *w, bool (*keep_g
             pthread_cond_wait(&w->wake, &q->lock);
             continue;
         }
-        struct timespec until = next_question();
-        pthread_cond_timedwait(&w->wake, &q->lock, &until);
+        cond_wait_until(&w->wake, &q->lock, clock_mono_ns() + (uint64_t)ASK_EVERY_MS * 1000000);
         if (w->turn)
             break;
         pthread_mutex_unlock(&q->lock);

@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 /* The contract: one sample every 50 ms. A RAPL counter wraps after minutes, so that a sample can
  * never miss one. */
@@ -60,9 +59,7 @@ static void *sampler(void *arg)
         if (!m->open) {
             pthread_cond_wait(&m->wake, &m->lock);
         } else if (clock_mono_ns() < m->next_ns) {
-            struct timespec until = {(time_t)(m->next_ns / 1000000000),
-                                     (long)(m->next_ns % 1000000000)};
-            pthread_cond_timedwait(&m->wake, &m->lock, &until);
+            cond_wait_until(&m->wake, &m->lock, m->next_ns);
         } else {
             sample(m);
             /* On the beat of the span's begin; a beat that was slept through is not made up for. */
@@ -77,13 +74,9 @@ static void *sampler(void *arg)
 /* Signals are for the program's own threads. */
 static int start_sampler(struct meter *m, struct err *e)
 {
-    pthread_condattr_t attr;
     sigset_t all, before;
     pthread_mutex_init(&m->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&m->wake);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&m->thread, NULL, sampler, m);

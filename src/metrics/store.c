@@ -16,7 +16,6 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum {
     COMMIT_ROWS = 1000,
@@ -241,8 +240,7 @@ static void wait_for_work(struct store *s)
             continue;
         }
         uint64_t until = commit_due_ns(s);
-        struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
-        if (clock_mono_ns() >= until || pthread_cond_timedwait(&s->changed, &s->lock, &t) != 0)
+        if (clock_mono_ns() >= until || !cond_wait_until(&s->changed, &s->lock, until))
             break;
     }
     s->idle = false;
@@ -291,13 +289,9 @@ int store_open(struct store **out, const char *path, struct err *e)
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(e, ERR_NOMEM, "no memory for the store");
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &monotonic);
+    cond_init(&s->changed);
     pthread_cond_init(&s->done, NULL);
     s->end = &s->first;
-    pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&s->lock, NULL);
     s->path = strdup(path);
     int r = s->path ? open_database(s, e) : err_set(e, ERR_NOMEM, "no memory for the store");

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -69,15 +68,7 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **peer,
 
 static void wait_ms(struct http_server *s, uint64_t ms)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += (time_t)(ms / 1000);
-    t.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    pthread_cond_timedwait(&s->changed, &s->lock, &t);
+    cond_wait_until(&s->changed, &s->lock, clock_mono_ns() + ms * 1000000);
 }
 
 static void *reap(void *ctx)
@@ -184,12 +175,7 @@ static int start_threads(struct http_server *s, struct err *e)
 
 static int init_lock(struct http_server *s)
 {
-    pthread_condattr_t a;
-    if (pthread_condattr_init(&a) || pthread_condattr_setclock(&a, CLOCK_MONOTONIC))
-        return ERR_NOMEM;
-    int code = pthread_mutex_init(&s->lock, NULL) || pthread_cond_init(&s->changed, &a);
-    pthread_condattr_destroy(&a);
-    return code ? ERR_NOMEM : 0;
+    return pthread_mutex_init(&s->lock, NULL) || cond_init(&s->changed) ? ERR_NOMEM : 0;
 }
 
 int http_server_open(struct http_server **out, const struct http_server_options *o, struct err *e)

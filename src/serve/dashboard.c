@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 enum {
     TURN_MS = 125,
@@ -61,15 +60,9 @@ static void renew(struct dashboard *d)
 
 static bool wait_turn(struct dashboard *d)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += (long)TURN_MS * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
+    uint64_t until = clock_mono_ns() + (uint64_t)TURN_MS * 1000000;
     pthread_mutex_lock(&d->lock);
-    while (!d->closing && pthread_cond_timedwait(&d->changed, &d->lock, &t) != ETIMEDOUT)
+    while (!d->closing && cond_wait_until(&d->changed, &d->lock, until))
         ;
     bool go_on = !d->closing;
     pthread_mutex_unlock(&d->lock);
@@ -162,12 +155,7 @@ static int start_thread(struct dashboard *d, struct err *e)
 
 static bool init_lock(struct dashboard *d)
 {
-    pthread_condattr_t a;
-    if (pthread_condattr_init(&a) || pthread_condattr_setclock(&a, CLOCK_MONOTONIC))
-        return false;
-    bool good = !pthread_mutex_init(&d->lock, NULL) && !pthread_cond_init(&d->changed, &a);
-    pthread_condattr_destroy(&a);
-    return good;
+    return !pthread_mutex_init(&d->lock, NULL) && !cond_init(&d->changed);
 }
 
 int dashboard_open(struct dashboard **out, const struct dashboard_options *o, struct err *e)
