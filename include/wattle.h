@@ -47,9 +47,28 @@ struct wattle_model_options {
     int32_t context; /* longest sequence in tokens; 0: 4096; at most the model's own counts */
     const char *isa; /* cap on the machine code ("c", "avx2", "vnni", "neon", "dotprod"), or NULL */
     bool exact; /* every product in 32-bit floats on dequantized weights: slower, for comparisons */
+    /* NULL or "": the weights as the file has them; else "q4" (4 bits, the most important matrices
+     * more), "q8", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q6_k", "f16", "bf16" or
+     * "f32": matrices that have more bits than that are quantized. */
+    const char *quant;
+    /* Where packed weights are kept, for every process of the machine to share: see
+     * wattle_packed_folder. NULL: they are made in this process's own memory, each time. */
+    const char *packed_folder;
+    /* On the calling thread, while weights are packed for the first use; NULL: not called. */
+    void (*on_progress)(void *context, uint64_t done_bytes, uint64_t bytes);
+    bool (*keep_going)(void *context); /* false: WATTLE_ECANCELLED; NULL: never asked */
+    void *callback_context;            /* what both get */
 };
 
-/* Maps the weights and checks them. The model must outlive every call on it. A file without
+/* The place for packed weights by the XDG rules: $XDG_CACHE_HOME/wattle/packed, else
+ * HOME/.cache/wattle/packed; each may be NULL. WATTLE_ENOTFOUND: neither is set; WATTLE_ELIMIT: out
+ * is too small. */
+WATTLE_API int wattle_packed_folder(const char *xdg_cache_home, const char *home, char *out,
+                                    size_t out_size);
+
+/* Maps the weights and checks them. The first time that a model is opened its weights are brought
+ * into the order in which they are computed with, and kept in packed_folder; another process that
+ * does that already is waited for. The model must outlive every call on it. A file without
  * vocabulary opens; wattle_generate and wattle_count_tokens then answer WATTLE_EUNSUPPORTED. A chat
  * template that cannot be used is a warning in the log, and the model counts as one without. A
  * context whose keys and values exceed the cgroup's memory limit is WATTLE_ELIMIT. */
@@ -71,10 +90,14 @@ struct wattle_sampling {
 struct wattle_model_info {
     char name[128];
     char architecture[32];
-    char quantization[16]; /* "Q4_1", "BF16" */
+    char quantization[40]; /* "Q4_1", "BF16", "Q4_K (from BF16)" */
     char isa[16];          /* machine code in use: "avx2" */
     char device[8];        /* "cpu" */
-    uint64_t file_bytes;   /* mapped, shared by every process that has the file open */
+    uint64_t file_bytes;   /* of the model's own files */
+    uint64_t mapped_bytes; /* of files that computing reads, packed weights among them: shared by
+                            * every process that has them open */
+    uint64_t packed_bytes; /* of packed weights, 0: none; in memory of our own if packed_private */
+    bool packed_private;
     uint64_t parameters;
     uint64_t kv_bytes, scratch_bytes; /* private memory that the model holds */
     int32_t vocabulary, context, layers;

@@ -3,12 +3,14 @@
  *
  * Owns: where a model that the user names lies: a file, a folder, or the Hugging Face hub's cache
  * layout; that layout itself (blobs, snapshots, refs, locks), its listing, verification and
- * removal; checksums of files (OpenSSL's libcrypto inside, and only here).
+ * removal; checksums of files (OpenSSL's libcrypto inside, and only here); the store of packed
+ * models (packed.h).
  * May include: base. Start reading: this file. */
 #ifndef WATTLE_CACHE_CACHE_H
 #define WATTLE_CACHE_CACHE_H
 
 #include "base/base.h"
+#include "cache/packed.h"
 
 /* ---- finding ---- */
 

@@ -2,12 +2,14 @@
 /* wattle eval: how well a model foretells a text, and how far it is from a reference. */
 #include "cli/cli.h"
 
+#include "cli/groups.h"
 #include "cli/interrupt.h"
-#include "cli/model_input.h"
 #include "codec/codec.h"
+#include "fleet/fleet.h"
 #include "lab/lab.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -123,6 +125,7 @@ static size_t size_or_0(const struct settings *s, const char *name)
 static int evaluate(const struct settings *s, const char *model, const char *reference,
                     struct err *e)
 {
+    char folder[PATH_MAX];
     struct view v = {.terminal = isatty(STDERR_FILENO)};
     struct names n = {model_input_name(s), settings_option_text(s, "reference")};
     struct lab_eval_result r;
@@ -134,6 +137,8 @@ static int evaluate(const struct settings *s, const char *model, const char *ref
         .stride = size_or_0(s, "stride"),
         .limit = size_or_0(s, "limit"),
         .isa = settings_text(s, SET_WATTLE_ISA),
+        .quant = settings_text(s, SET_LLM_QUANT),
+        .packed_folder = fleet_packed_folder(s, folder, sizeof folder),
         .threads = (int)settings_int(s, SET_LLM_THREADS),
         .exact = settings_option_flag(s, "exact"),
         .keep_going = keep_going,
@@ -219,8 +224,8 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {MODEL_SETTINGS, SET_LLM_THREADS, SET_WATTLE_ISA,
-                                           SET_LOG_LEVEL, SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS, PACK_SETTINGS, SET_LLM_THREADS,
+                                           SET_WATTLE_ISA, SET_LOG_LEVEL, SET_N};
 
 static const struct command_spec spec = {
     .name = "eval",

@@ -2,14 +2,17 @@
 /* wattle generate: one prompt, its answer as it comes, and what it cost. */
 #include "cli/cli.h"
 
+#include "cli/groups.h"
 #include "cli/interrupt.h"
-#include "cli/model_input.h"
 #include "codec/codec.h"
 #include "fleet/fleet.h"
 
 #include <wattle.h>
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     PATH_BYTES_MAX = 4096,
@@ -182,6 +185,22 @@ static int print_json(const struct wattle_result *r, const struct wattle_model *
     return rc;
 }
 
+/* Long work has a word. */
+static void on_packing(void *context, uint64_t done, uint64_t bytes)
+{
+    (void)context;
+    fprintf(stderr, "\r\033[Kpacking the model for its first use: %d %%",
+            (int)((double)done / (double)bytes * 100));
+    if (done == bytes)
+        fprintf(stderr, "\r\033[K");
+}
+
+static bool still_wanted(void *context)
+{
+    (void)context;
+    return !interrupted();
+}
+
 static int answer(const struct settings *s, struct question *q, struct err *e)
 {
     struct buf path;
@@ -191,8 +210,13 @@ static int answer(const struct settings *s, struct question *q, struct err *e)
     int rc = model_input_path(s, &path, e);
     if (rc)
         goto done;
+    char folder[PATH_MAX];
     struct wattle_model_options o = {
         .path = path.p,
+        .quant = settings_text(s, SET_LLM_QUANT),
+        .packed_folder = fleet_packed_folder(s, folder, sizeof folder),
+        .on_progress = isatty(STDERR_FILENO) ? on_packing : NULL,
+        .keep_going = still_wanted,
         .threads = (int)settings_int(s, SET_LLM_THREADS),
         .context = q->request.max_length,
         .isa = settings_text(s, SET_WATTLE_ISA),
@@ -246,13 +270,21 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {MODEL_SETTINGS,         SET_LLM_MAX_LENGTH,
-                                           SET_LLM_MAX_NEW_TOKENS, SET_LLM_TEMPERATURE,
-                                           SET_LLM_TOP_P,          SET_LLM_TOP_K,
-                                           SET_LLM_MIN_P,          SET_LLM_REPETITION_PENALTY,
-                                           SET_LLM_SEED,           SET_LLM_THREADS,
-                                           SET_LLM_STOP,           SET_WATTLE_ISA,
-                                           SET_LOG_LEVEL,          SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS,
+                                           SET_LLM_MAX_LENGTH,
+                                           SET_LLM_MAX_NEW_TOKENS,
+                                           SET_LLM_TEMPERATURE,
+                                           SET_LLM_TOP_P,
+                                           SET_LLM_TOP_K,
+                                           SET_LLM_MIN_P,
+                                           SET_LLM_REPETITION_PENALTY,
+                                           SET_LLM_SEED,
+                                           SET_LLM_THREADS,
+                                           SET_LLM_STOP,
+                                           PACK_SETTINGS,
+                                           SET_WATTLE_ISA,
+                                           SET_LOG_LEVEL,
+                                           SET_N};
 
 static const struct command_spec spec = {
     .name = "generate",

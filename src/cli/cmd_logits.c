@@ -2,13 +2,16 @@
 /* wattle logits: what a model computes, for comparison with a reference. */
 #include "cli/cli.h"
 
-#include "cli/model_input.h"
+#include "cli/groups.h"
+#include "fleet/fleet.h"
 #include "lab/lab.h"
 
+#include <limits.h>
 #include <string.h>
 
 static int run(const struct settings *s, struct err *e)
 {
+    char folder[PATH_MAX];
     const char *quant = settings_option_text(s, "quant");
     if (quant && strcmp(quant, "f32") != 0) {
         err_set(e, ERR_USAGE, "--quant: '%s', expected f32", quant);
@@ -20,6 +23,8 @@ static int run(const struct settings *s, struct err *e)
         struct lab_logits_options o = {
             .model_path = m.model_path,
             .isa = settings_text(s, SET_WATTLE_ISA),
+            .quant = settings_text(s, SET_LLM_QUANT),
+            .packed_folder = fleet_packed_folder(s, folder, sizeof folder),
             .threads = (int)settings_int(s, SET_LLM_THREADS),
             .exact = quant != NULL,
         };
@@ -45,8 +50,8 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {MODEL_SETTINGS, SET_LLM_THREADS, SET_WATTLE_ISA,
-                                           SET_LOG_LEVEL, SET_N};
+static const enum setting_id settings[] = {MODEL_SETTINGS, PACK_SETTINGS, SET_LLM_THREADS,
+                                           SET_WATTLE_ISA, SET_LOG_LEVEL, SET_N};
 
 static const struct command_spec spec = {
     .name = "logits",

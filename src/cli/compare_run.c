@@ -15,6 +15,7 @@
 #include "meter/meter.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,11 +244,14 @@ static int measure_perplexity(struct run *r, const char *text, struct err *e)
     for (size_t i = 0; i < r->all.n && !r->cancelled; i++) {
         struct entrant *one = &r->all.v[i];
         struct lab_eval_result result;
+        char folder[PATH_MAX];
         struct err why = {""};
         struct lab_eval_options o = {
             .model_path = buf_cstr(&one->path),
             .text_path = text,
             .isa = settings_text(r->s, SET_WATTLE_ISA),
+            .quant = settings_text(r->s, SET_LLM_QUANT),
+            .packed_folder = fleet_packed_folder(r->s, folder, sizeof folder),
             .threads = (int)settings_int(r->s, SET_LLM_THREADS),
             .keep_going = keep_going,
         };

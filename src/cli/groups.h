@@ -15,12 +15,15 @@
 /* What waits for a broker that is away. */
 #define QUEUE_SETTINGS SET_MQTT_QUEUE_DIR, SET_MQTT_QUEUE_MAX
 
+/* In which form a model's weights are computed with. */
+#define PACK_SETTINGS SET_LLM_QUANT, SET_LLM_PACKED_DIR
+
 /* How a telemetry message is analysed. */
 #define INFERENCE_SETTINGS                                                                         \
     SET_LLM_MAX_LENGTH, SET_LLM_MAX_NEW_TOKENS, SET_LLM_TEMPERATURE, SET_LLM_TOP_P, SET_LLM_TOP_K, \
         SET_LLM_MIN_P, SET_LLM_REPETITION_PENALTY, SET_LLM_SEED, SET_LLM_THREADS, SET_LLM_STOP,    \
-        SET_LLM_PROMPT_FILE, SET_LLM_PROMPT_SYSTEM, SET_LLM_PROMPT_USER, SET_POWER_PROFILE,        \
-        SET_POWER_IDLE_W, SET_POWER_MAX_W
+        PACK_SETTINGS, SET_LLM_PROMPT_FILE, SET_LLM_PROMPT_SYSTEM, SET_LLM_PROMPT_USER,            \
+        SET_POWER_PROFILE, SET_POWER_IDLE_W, SET_POWER_MAX_W
 
 /* When a reading is an alarm. */
 #define ALARM_SETTINGS                                                                      \

@@ -4,6 +4,7 @@
  */
 #include "engine/handle.h"
 
+#include "cache/cache.h"
 #include "engine/engine.h"
 
 #include <assert.h>
@@ -102,12 +103,9 @@ static int open_text(struct wattle_model *m, const char *path, struct err *e)
     return prompt_maker_init(&m->prompt_maker, t, model_text_template(m->text), e);
 }
 
-static int open_buffers(struct wattle_model *m, int threads, int32_t context, int32_t n_vocab,
-                        struct err *e)
+static int open_buffers(struct wattle_model *m, int32_t context, int32_t n_vocab, struct err *e)
 {
-    int rc = pool_open(&m->pool, threads, e);
-    if (rc == 0)
-        rc = forward_open(&m->forward, m->model, m->pool, BATCH, e);
+    int rc = forward_open(&m->forward, m->model, m->pool, BATCH, e);
     if (rc == 0)
         rc = kv_open(&m->kv, m->model, context, e);
     /* A vocabulary may be shorter than the rows of the head, which are padded: those are no tokens.
@@ -158,6 +156,10 @@ static void fill_info(struct wattle_model *m, const struct model_info *from, int
     snprintf(i->isa, sizeof i->isa, "%s", from->isa);
     snprintf(i->device, sizeof i->device, "cpu");
     i->file_bytes = from->file_bytes;
+    i->packed_bytes = from->packed_bytes;
+    i->packed_private = from->packed_private;
+    i->mapped_bytes =
+        from->file_bytes - from->replaced_bytes + (from->packed_private ? 0 : from->packed_bytes);
     i->parameters = from->n_params;
     i->kv_bytes = model_kv_bytes(m->model, context);
     i->scratch_bytes = forward_bytes(m->forward) + (size_t)from->n_vocab * sizeof *m->logits +
@@ -189,6 +191,79 @@ static void handle_free(struct wattle_model *m)
     free(m);
 }
 
+/* ---- packed weights ---- */
+
+struct packing {
+    const struct wattle_model *m;
+    const struct wattle_model_options *o;
+    const struct cpu_limits *limits;
+    uint64_t kv_bytes;
+};
+
+/* Before anything large is read: what the model will need, what there is. Files that are mapped can
+ * leave memory again; what is our own cannot. */
+static int check_need(void *ctx, const struct model_need *need, struct err *e)
+{
+    enum { MIB = 1 << 20 };
+    const struct packing *p = ctx;
+    uint64_t scratch = forward_bytes(p->m->forward), limit = p->limits->memory_bytes;
+    uint64_t packed = need->packed_private ? need->packed_bytes : 0;
+    uint64_t own = p->kv_bytes + scratch + packed;
+    uint64_t mapped = need->file_bytes + (need->packed_private ? 0 : need->packed_bytes);
+    log_debug("memory: %llu MiB of its own, %llu MiB of files; limit %llu MiB (0: none)",
+              (unsigned long long)(own / MIB), (unsigned long long)(mapped / MIB),
+              (unsigned long long)(limit / MIB));
+    if (limit == 0 || own <= limit)
+        return 0;
+    return err_set(e, ERR_LIMIT,
+                   "%llu MiB of memory are needed (%llu for keys and values, %llu for activations, "
+                   "%llu for packed weights), the memory limit is %llu MiB",
+                   (unsigned long long)(own / MIB), (unsigned long long)(p->kv_bytes / MIB),
+                   (unsigned long long)(scratch / MIB), (unsigned long long)(packed / MIB),
+                   (unsigned long long)(limit / MIB));
+}
+
+static void pass_progress(void *ctx, uint64_t done, uint64_t bytes)
+{
+    const struct packing *p = ctx;
+    p->o->on_progress(p->o->callback_context, done, bytes);
+}
+
+static bool pass_keep_going(void *ctx)
+{
+    const struct packing *p = ctx;
+    return p->o->keep_going(p->o->callback_context);
+}
+
+static int pack(struct wattle_model *m, const struct wattle_model_options *o,
+                const struct cpu_limits *limits, int32_t context, struct err *e)
+{
+    struct packing p = {m, o, limits, model_kv_bytes(m->model, context)};
+    const struct model_pack_options options = {
+        .quant = o->quant,
+        .folder = o->packed_folder,
+        .pool = m->pool,
+        .on_need = check_need,
+        .on_progress = o->on_progress ? pass_progress : NULL,
+        .keep_going = o->keep_going ? pass_keep_going : NULL,
+        .ctx = &p,
+    };
+    return model_pack(m->model, &options, e);
+}
+
+int wattle_packed_folder(const char *xdg_cache_home, const char *home, char *out, size_t out_size)
+{
+    struct buf b;
+    buf_init(&b, 65536);
+    int rc = cache_packed_folder(xdg_cache_home, home, &b, NULL);
+    if (rc == 0 && b.n >= out_size)
+        rc = ERR_LIMIT;
+    if (rc == 0)
+        memcpy(out, buf_cstr(&b), b.n + 1);
+    buf_release(&b);
+    return rc;
+}
+
 static int handle_open(struct wattle_model *m, const struct wattle_model_options *o, struct err *e)
 {
     struct cpu_limits limits;
@@ -211,7 +286,12 @@ static int handle_open(struct wattle_model *m, const struct wattle_model_options
     if (rc == 0)
         rc = open_text(m, o->path, e);
     if (rc == 0)
-        rc = open_buffers(m, threads, context, info.n_vocab, e);
+        rc = pool_open(&m->pool, threads, e);
+    if (rc == 0)
+        rc = open_buffers(m, context, info.n_vocab, e);
+    if (rc == 0)
+        rc = pack(m, o, &limits, context, e);
+    model_info(m->model, &info);
     if (rc == 0)
         rc = queue_init(&m->queue, e);
     if (rc == 0)

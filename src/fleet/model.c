@@ -3,15 +3,36 @@
 
 #include "meter/meter.h"
 
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *fleet_packed_folder(const struct settings *s, char *out, size_t size)
+{
+    const char *named = settings_text(s, SET_LLM_PACKED_DIR);
+    if (strcmp(named, "none") == 0)
+        return NULL;
+    if (named[0])
+        return named;
+    if (wattle_packed_folder(getenv("XDG_CACHE_HOME"), getenv("HOME"), out, size) == 0)
+        return out;
+    log_warning("no folder for packed weights, they are kept in this process's own memory: set "
+                "LLM_PACKED_DIR, XDG_CACHE_HOME or HOME");
+    return NULL;
+}
+
 int fleet_model_open(struct wattle_model **out, const struct settings *s, const char *path,
                      struct err *e)
 {
+    char folder[PATH_MAX];
     const char *isa = settings_text(s, SET_WATTLE_ISA);
     struct wattle_model_options o = {
         .path = path,
         .threads = (int)settings_int(s, SET_LLM_THREADS),
         .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
         .isa = isa[0] ? isa : NULL,
+        .quant = settings_text(s, SET_LLM_QUANT),
+        .packed_folder = fleet_packed_folder(s, folder, sizeof folder),
     };
     return wattle_model_open(out, &o, e->text, sizeof e->text);
 }

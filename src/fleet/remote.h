@@ -32,7 +32,7 @@ struct remote_answer {
     bool measured;
     struct meter_sample sample; /* if measured; energy_source is in the text below */
     double memory_used_mb;
-    char energy_source[16], quantization[16], device[8];
+    char energy_source[16], quantization[40], device[8];
 };
 /* q: messages, limits, sampling (what is WATTLE_UNSET is left to the server), stops and seed. Waits
  * as long as a 429 or 503 asks for, a few times. A failure's line names the server. */

@@ -43,6 +43,7 @@
 #ifndef WATTLE_KERNELS_KERNELS_H
 #define WATTLE_KERNELS_KERNELS_H
 
+#include "kernels/packed.h"
 #include "kernels/quantize.h"
 #include "kernels/types.h"
 

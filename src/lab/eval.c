@@ -333,8 +333,17 @@ static int open_all(struct run *r, struct err *e)
         rc = choose_windows(r, e);
     if (rc == 0)
         rc = pool_open(&r->pool, o->threads ? o->threads : limits.threads, e);
+    const struct model_pack_options po = {.quant = o->quant,
+                                          .folder = o->packed_folder,
+                                          .pool = r->pool,
+                                          .keep_going = o->keep_going,
+                                          .ctx = o->ctx};
     if (rc == 0)
-        rc = side_allocate(&r->model, r, e);
+        rc = model_pack(r->model.model, &po, e);
+    if (rc)
+        return rc;
+    model_info(r->model.model, &r->model.info);
+    rc = side_allocate(&r->model, r, e);
     if (rc == 0 && o->reference_path)
         rc = side_allocate(&r->reference, r, e);
     if (rc)

@@ -18,6 +18,7 @@
 struct lab_logits_options {
     const char *model_path;
     const char *isa;
+    const char *quant, *packed_folder; /* as in struct model_pack_options */
     int threads;
     bool exact;
 };
@@ -39,6 +40,7 @@ struct lab_eval_options {
     size_t stride;              /* tokens from window to window, at most context; 0: half of it */
     size_t limit;               /* tokens of the text that count; 0: all */
     const char *isa;
+    const char *quant, *packed_folder; /* of the model, as in struct model_pack_options */
     int threads;
     bool exact;
     bool (*keep_going)(void *ctx); /* false: ERR_CANCELLED; or NULL */
@@ -47,7 +49,7 @@ struct lab_eval_options {
     void *ctx;
 };
 struct lab_eval_result {
-    char quantization[16];
+    char quantization[40];
     size_t tokens, scored, windows;
     size_t bytes; /* that the scored tokens stand for */
     size_t context, stride;
@@ -56,7 +58,7 @@ struct lab_eval_result {
     double bits_per_byte; /* all of the loss, in bits, over bytes; NAN: no bytes */
     double seconds;       /* with loading */
     /* With a reference only: */
-    char reference_quantization[16];
+    char reference_quantization[40];
     double reference_perplexity;
     double top1_agreement;                          /* share of the scored tokens, 0 to 1 */
     double kl_mean, kl_p50, kl_p95, kl_p99, kl_max; /* KL(reference || model), nats a token */

@@ -257,6 +257,10 @@ int lab_logits(const struct lab_logits_options *o, FILE *in, const char *in_name
     int rc = model_open(&model, &mo, e);
     if (rc == 0)
         rc = pool_open(&pool, o->threads ? o->threads : limits.threads, e);
+    const struct model_pack_options po = {
+        .quant = o->quant, .folder = o->packed_folder, .pool = pool};
+    if (rc == 0)
+        rc = model_pack(model, &po, e);
     if (rc == 0)
         rc = forward_open(&b.forward, model, pool, BATCH, e);
     if (rc)

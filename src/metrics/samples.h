@@ -15,7 +15,7 @@ struct metric_sample {
     double prompt_tokens, completion_tokens, prompt_length, response_length;
     double threads;
     double request; /* of a comparison: the same number where the same was asked */
-    char energy_source[16], quantization[16],
+    char energy_source[16], quantization[40],
         verdict[16]; /* verdict: "normal", "unusual", "none" */
     bool failed;     /* it has an error */
 };
@@ -27,7 +27,7 @@ struct metric_samples {
     double load_seconds;
     uint64_t model_bytes;
     double threads;
-    char quantization[16], isa[16], model_path[512];
+    char quantization[40], isa[16], model_path[512];
 };
 
 void metric_samples_init(struct metric_samples *s);

@@ -15,7 +15,7 @@ struct totals {
     struct series series[TOTALS_SERIES]; /* in the order of series_of in totals.c */
     double *scratch;                     /* [scratch_capacity], for sorting */
     size_t scratch_capacity;
-    char energy_source[16], compute_device[16], quantization[16]; /* "mixed" for several */
+    char energy_source[16], compute_device[16], quantization[40]; /* "mixed" for several */
     char power_profile[32]; /* whose watts the estimate goes by; "": nobody's */
 };
 

@@ -263,15 +263,18 @@ static void count_layer(struct model *m, const struct layer *l)
     count_matrix(m, &l->experts->down, used);
 }
 
+void model_count_work(struct model *m)
+{
+    m->layers_weights = m->layers_bytes = 0;
+    for (int32_t i = 0; i < m->traits.n_layer; i++)
+        count_layer(m, &m->layers[i]);
+}
+
 static int bind_layer(struct binder *b, int32_t i)
 {
     struct layer *layer = &b->model->layers[i];
     int code = bind_attention(b, i, layer);
-    if (!code)
-        code = bind_feed_forward(b, i, layer);
-    if (!code)
-        count_layer(b->model, layer);
-    return code;
+    return code ? code : bind_feed_forward(b, i, layer);
 }
 
 /* ---- outside of the layers ---- */
@@ -377,7 +380,9 @@ int model_bind(struct model *m, const struct family *family, bool hf, struct err
         code = bind_layer(&b, i);
     if (!code)
         code = bind_check_unused(&b);
-    if (!code)
-        bind_name_quantization(&b);
-    return code;
+    if (code)
+        return code;
+    bind_name_quantization(&b);
+    model_count_work(m);
+    return 0;
 }

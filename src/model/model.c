@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum {
     CONFIG_BYTES_MAX = 4 << 20, /* classification models list their labels in it */
@@ -202,6 +203,9 @@ void model_close(struct model **p)
     struct model *m = *p;
     if (!m)
         return;
+    packed_close(&m->packed_file);
+    if (m->packed_memory)
+        munmap(m->packed_memory, m->packed_memory_bytes);
     arena_release(&m->arena);
     weights_close(&m->file);
     free(m);

@@ -2,9 +2,9 @@
 /* model: from a file to logits.
  *
  * Owns: traits (what a family does), families/ (a config to traits and tensor names), loading, the
- * one forward pass, the KV cache's memory. No sampling, no text of its own beyond handing the
- * file's vocabulary to text/. May include: base, codec, kernels, weights, text. Start reading:
- * traits.h, families/llama.c, forward.c. */
+ * one forward pass, the KV cache's memory, packing. No sampling, no text of its own beyond handing
+ * the file's vocabulary to text/. May include: base, codec, cache, kernels, weights, text. Start
+ * reading: traits.h, families/llama.c, forward.c. */
 #ifndef WATTLE_MODEL_MODEL_H
 #define WATTLE_MODEL_MODEL_H
 
@@ -32,11 +32,42 @@ struct model_options {
 int model_open(struct model **out, const struct model_options *o, struct err *e);
 void model_close(struct model **m);
 
+/* What a model will need, known before its weights are read. */
+struct model_need {
+    uint64_t file_bytes;   /* of the model's files that stay in use */
+    uint64_t packed_bytes; /* beside those */
+    bool packed_private;   /* in this process's own memory; else in a file that all share */
+    bool packed_ready;     /* that file is there */
+};
+
+struct model_pack_options {
+    /* "" or NULL: the file's own types; else q4 (4 bits, the most important matrices more), q8, or
+     * a type of quantize_row in lower case: matrices that have more bits are quantized. */
+    const char *quant;
+    const char *folder; /* of packed models (cache_packed_folder); NULL: in memory of our own */
+    uint64_t file_bytes_min; /* packed weights of fewer bytes are not worth a file; 0: 1 MiB */
+    struct pool *pool;       /* borrowed during the call; NULL: this thread alone */
+    /* All on the calling thread, NULL: not. What is needed, before the work; its code ends it. */
+    int (*on_need)(void *ctx, const struct model_need *need, struct err *e);
+    void (*on_progress)(void *ctx, uint64_t done_bytes, uint64_t bytes);
+    bool (*keep_going)(void *ctx); /* false: ERR_CANCELLED */
+    void *ctx;
+};
+/* Brings a model that was just opened, and that nobody else has yet, into the form that computes
+ * fastest: the packed layout, mapped from the cache; packed there first where it is missing
+ * (another process that does so already is waited for); in our own memory where that cannot be,
+ * which a warning tells. With MODEL_MATH_EXACT nothing is packed, but quantized if told. Without a
+ * call a model computes from its files, the same to the rounding. After a failure: close it. */
+int model_pack(struct model *m, const struct model_pack_options *o, struct err *e);
+
 struct model_info {
     char name[128];        /* general.name, or the file's or folder's name */
     char arch[32];         /* "llama": as the file spells it */
-    char quantization[16]; /* type of most matrix bytes: "Q4_1" */
+    char quantization[40]; /* type of most matrix bytes: "Q4_1"; "Q4_K (from BF16)" */
     uint64_t file_bytes;
+    uint64_t packed_bytes;   /* 0: not packed */
+    uint64_t replaced_bytes; /* of the file, for which packed ones stand */
+    bool packed_private;     /* they are in memory of our own, not in a shared file */
     uint64_t n_params;
     int32_t n_vocab, n_ctx, n_embd, n_layer, n_head, n_head_kv;
     const char *isa;

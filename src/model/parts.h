@@ -3,13 +3,14 @@
 #ifndef WATTLE_MODEL_PARTS_H
 #define WATTLE_MODEL_PARTS_H
 
+#include "cache/cache.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 #include "model/traits.h"
 
-/* A weight matrix in the mapped file: n_rows rows of n_cols elements; y = W x + bias. Its rows may
- * lie in groups with others' between them (fused matrices): row r begins at
- * data + (r / group_rows * group_apart + r % group_rows) * row_bytes. */
+/* A weight matrix, in the mapped file at first: n_rows rows of n_cols elements; y = W x + bias. Its
+ * rows may lie in groups with others' between them (fused matrices): row r begins at data + (r /
+ * group_rows * group_apart + r % group_rows) * row_bytes. */
 struct matrix {
     const uint8_t *data;
     size_t row_bytes, n_rows, n_cols;
@@ -17,6 +18,8 @@ struct matrix {
     uint32_t type;                  /* enum wtype */
     bool q8;                        /* meets 8-bit activations */
     const float *bias;              /* [n_rows] or NULL */
+    const uint8_t *packed; /* the rows as kernels/packed.h has them (data is NULL, and there
+                            * are no groups then); NULL: not packed */
 };
 
 /* y = normed x * weight + bias. Both NULL: no norm here, or one without weights (norm_plain). */
@@ -41,6 +44,9 @@ struct layer {
 /* Immutable once loaded. */
 struct model {
     struct weights *file;
+    struct packed_file packed_file; /* what packed matrices lie in; or */
+    void *packed_memory;            /* mapped, NULL: none */
+    size_t packed_memory_bytes;
     struct arena arena; /* layers, traits' arrays, and vectors that the file does not hold as floats
                          */
     struct model_info info;
@@ -93,6 +99,8 @@ int model_alibi(struct model *m, struct err *e);
 
 /* The file's tensors as m's layers and matrices, each shape checked against the traits. */
 int model_bind(struct model *m, const struct family *family, bool hf, struct err *e);
+/* layers_weights and layers_bytes, from what the layers' matrices are now. */
+void model_count_work(struct model *m);
 
 /* The keys tokenizer.ggml.* checked by type, count and range, without building a tokenizer. n is 0
  * when the file has no vocabulary (its model is "none" or missing). */

@@ -30,8 +30,8 @@ struct columns step_columns(struct forward *f, const float *x, size_t n, size_t 
     return (struct columns){x, q8, n, length};
 }
 
-/* Rows [row0, row1) of w, which follow one another from data on, for all columns. Columns go in
- * groups that stay in the second-level cache while the rows pass over them. */
+/* Rows [row0, row1) of w, which follow one another from data on (or are packed), for all columns.
+ * Columns go in groups that stay in the second-level cache while the rows pass over them. */
 static void multiply_rows(const struct forward *f, const struct product *p, const struct matrix *w,
                           const uint8_t *data, float *out, size_t row0, size_t row1, int worker)
 {
@@ -42,7 +42,10 @@ static void multiply_rows(const struct forward *f, const struct product *p, cons
     for (size_t c = 0; c < in->n; c += group) {
         size_t n = min_size(group, in->n - c);
         float *to = out + c * p->stride + row0;
-        if (w->q8)
+        if (w->packed)
+            k->mul_packed(w->type, w->packed, w->n_cols, row0, row1, in->q8 + c * (in->length / 32),
+                          n, to, p->stride);
+        else if (w->q8)
             k->mul_q8(w->type, data, w->row_bytes, w->n_cols, row0, row1,
                       in->q8 + c * (in->length / 32), n, to, p->stride);
         else
@@ -58,8 +61,9 @@ static void multiply(const struct forward *f, const struct product *p, const str
     for (size_t row = row0, end; row < row1; row = end) {
         size_t group = row / w->group_rows;
         size_t shift = group * (w->group_apart - w->group_rows); /* other matrices' rows before */
+        const uint8_t *data = w->data ? w->data + shift * w->row_bytes : NULL;
         end = min_size(row1, (group + 1) * w->group_rows);
-        multiply_rows(f, p, w, w->data + shift * w->row_bytes, out, row, end, worker);
+        multiply_rows(f, p, w, data, out, row, end, worker);
     }
     for (size_t c = 0; w->bias && c < p->in.n; c++)
         f->model->kernels->add(out + c * p->stride + row0, w->bias + row0, row1 - row0);
@@ -110,8 +114,14 @@ static void product_rows(const struct products_job *j, const struct product *p, 
     }
 }
 
+/* The first row of a group that begins at work or behind it. Kernels read packed rows by groups. */
+static size_t first_row(size_t at, size_t work)
+{
+    return divide_up(divide_up(at, work), PACKED_ROWS) * PACKED_ROWS;
+}
+
 /* A chunk is a range of the work of all parts' rows, one after another: parts differ in columns and
- * in their length. It has the rows that begin in it. */
+ * in their length. It has the groups of rows that begin in it. */
 static void products_chunk(void *ctx, size_t chunk, int worker)
 {
     const struct products_job *j = ctx;
@@ -119,8 +129,8 @@ static void products_chunk(void *ctx, size_t chunk, int worker)
     for (size_t i = 0; i < j->n_parts && base < end; i++) {
         const struct product *p = &j->parts[i];
         size_t work = row_work(p);
-        size_t row0 = begin > base ? divide_up(begin - base, work) : 0;
-        size_t row1 = min_size(divide_up(end - base, work), p->w->n_rows);
+        size_t row0 = begin > base ? first_row(begin - base, work) : 0;
+        size_t row1 = min_size(first_row(end - base, work), p->w->n_rows);
         if (row0 < row1)
             product_rows(j, p, row0, row1, worker);
         base += p->w->n_rows * work;

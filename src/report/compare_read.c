@@ -14,7 +14,7 @@
 
 /* What the files of one folder have in common, as they are read. */
 struct gathered {
-    char model[256], quantization[16], isa[16], energy_source[16];
+    char model[256], quantization[40], isa[16], energy_source[16];
     double threads;
     size_t read, skipped;
     uint64_t said; /* inferences by the summaries */

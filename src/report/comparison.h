@@ -29,7 +29,7 @@ struct compared_sample {
 struct compared {
     char *name;   /* as the user named it, or the folder's model_name; owned */
     char *source; /* model path or folder; owned */
-    char quantization[16], energy_source[16] /* "mixed" */, isa[16];
+    char quantization[40], energy_source[16] /* "mixed" */, isa[16];
     uint64_t model_bytes;            /* 0: unknown */
     double parameters;               /* 0: unknown */
     double load_seconds;             /* NAN: unknown */

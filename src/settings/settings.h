@@ -25,6 +25,8 @@ enum setting_id {
     SET_LLM_REPETITION_PENALTY, /* float 0.01..10, 1 */
     SET_LLM_SEED,               /* u64 (settings_int gives its bits) or empty text: a fresh one */
     SET_LLM_THREADS,            /* int 0..256, 0: what may be used */
+    SET_LLM_QUANT,              /* q4 q8 q4_0 … f32, empty: as the file */
+    SET_LLM_PACKED_DIR,         /* path, empty: by XDG_CACHE_HOME and HOME; "none": in memory */
     SET_LLM_STOP,               /* text, empty: none; at most 16, separated by newline */
     SET_LLM_ENDPOINT,           /* URL of a server that runs the model; empty: we do */
     SET_LLM_API_KEY,            /* text, empty, secret */

@@ -80,6 +80,21 @@ const struct setting settings_table[SET_N] = {
                       {.type = VALUE_SEED}},
     [SET_LLM_THREADS] = {"LLM_THREADS", "llm-threads", NULL, "N", "0",
                          "compute threads; 0: as many as quota and affinity allow", WHOLE(0, 256)},
+    [SET_LLM_QUANT] =
+        {"LLM_QUANT",
+         "llm-quant",
+         NULL,
+         "TYPE",
+         "",
+         "quantize the model's weights to this while they are packed, where they have more bits; "
+         "q4: 4 bits, the most important matrices more; empty: as the file has them",
+         {.type = VALUE_CHOICE,
+          .choices = "q4 q8 q4_0 q4_1 q5_0 q5_1 q8_0 q4_k q5_k q6_k f16 bf16 f32",
+          .may_be_empty = true}},
+    [SET_LLM_PACKED_DIR] = {"LLM_PACKED_DIR", "llm-packed-dir", NULL, "FOLDER", "",
+                            "where packed weights are kept and shared; none: in memory; empty: "
+                            "$XDG_CACHE_HOME/wattle/packed or ~/.cache/wattle/packed",
+                            MAYBE(TEXT_PATH, PATH_BYTES)},
     [SET_LLM_STOP] = {"LLM_STOP", "llm-stop", NULL, "TEXT", "",
                       "texts that end an answer, one a line; empty: none", MAYBE(TEXT_LINES, 4096)},
     [SET_LLM_ENDPOINT] = {"LLM_ENDPOINT", "llm-endpoint", NULL, "URL", "",

@@ -113,6 +113,11 @@ void gguf_close(struct gguf **p)
     *p = NULL;
 }
 
+struct span gguf_bytes(const struct gguf *g)
+{
+    return g->map.bytes;
+}
+
 uint64_t gguf_file_bytes(const struct gguf *g)
 {
     return g->map.bytes.n;

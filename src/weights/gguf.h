@@ -30,6 +30,7 @@ struct gguf {
     uint64_t alignment;
 };
 
+struct span gguf_bytes(const struct gguf *g); /* the whole file, mapped */
 /* "u8", "array", …; "unknown" for a number that is none. */
 const char *gguf_type_name(uint32_t type);
 /* Bytes of one value; 0 for strings, arrays and unknown types. */

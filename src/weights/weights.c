@@ -3,12 +3,14 @@
  *
  * The readers are gguf.c, safetensors.c, and for several files split.c and shards.c; folder.c says
  * which file of a folder is meant. */
+#include "weights/gguf.h"
 #include "weights/parts.h"
 #include "weights/safetensors.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 /* ---- for the readers ---- */
@@ -243,6 +245,25 @@ const char *weights_folder(const struct weights *w)
 uint64_t weights_file_bytes(const struct weights *w)
 {
     return w->file_bytes;
+}
+
+size_t weights_part_count(const struct weights *w)
+{
+    return w->n_parts;
+}
+
+const char *weights_part_path(const struct weights *w, size_t i)
+{
+    return w->parts[i].path;
+}
+
+void weights_forget_pages(const struct weights *w)
+{
+    for (size_t i = 0; i < w->n_parts; i++) {
+        struct span bytes = w->parts[i].gguf ? gguf_bytes(w->parts[i].gguf) : w->parts[i].map.bytes;
+        if (bytes.n)
+            madvise((void *)(uintptr_t)bytes.p, bytes.n, MADV_DONTNEED);
+    }
 }
 
 const struct gguf *weights_gguf(const struct weights *w)

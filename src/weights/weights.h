@@ -98,6 +98,12 @@ void weights_close(struct weights **w);              /* NULL inside is fine */
 const char *weights_path(const struct weights *w);   /* as given */
 const char *weights_folder(const struct weights *w); /* where the files lie; "." at least */
 uint64_t weights_file_bytes(const struct weights *w);
+/* The files, in order: the first has the metadata. */
+size_t weights_part_count(const struct weights *w);
+const char *weights_part_path(const struct weights *w, size_t i); /* valid until weights_close */
+/* Lets go of the pages that were read: they count as ours until the system needs them. What is read
+ * again comes from the file again. */
+void weights_forget_pages(const struct weights *w);
 /* The first part's metadata; NULL for safetensors. */
 const struct gguf *weights_gguf(const struct weights *w);
 size_t weights_tensor_count(const struct weights *w);

@@ -40,6 +40,7 @@ def environment(**values):
     """Ours, without any setting of the caller's machine."""
     keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")}
     keep["DATASET_PATH"] = DATASET
+    keep["LLM_PACKED_DIR"] = os.environ.get("LLM_PACKED_DIR", "none")
     keep.update(values)
     return keep
 

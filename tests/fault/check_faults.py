@@ -63,7 +63,8 @@ class Result:
 
 
 def run(command, folder, limit=None, **fail):
-    env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": folder.path, "TMPDIR": folder.path, "LD_PRELOAD": FAILING,
+    env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": folder.path, "TMPDIR": folder.path,
+           "LLM_PACKED_DIR": os.path.join(BUILD, "packed"), "LD_PRELOAD": FAILING,
            "DATASET_PATH": "given/telemetry.csv", "FAIL_PROGRAM": "wattle",
            "FAIL_COUNT_FILE": os.path.join(folder.reports, "count"), "FAIL_TRACE_FILE": os.path.join(folder.reports, "trace")}
     env.update({name: str(value) for name, value in fail.items()})

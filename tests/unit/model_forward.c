@@ -31,6 +31,7 @@ static void open_session(struct session *s, const char *name, enum model_math ma
     snprintf(path, sizeof path, "%s/tests/golden/gguf/%s", root, name);
     struct model_options o = {.path = path, .math = math};
     if (model_open(&s->model, &o, &e) || pool_open(&s->pool, threads, &e) ||
+        model_pack(s->model, &(struct model_pack_options){.pool = s->pool}, &e) ||
         forward_open(&s->forward, s->model, s->pool, batch, &e) ||
         kv_open(&s->kv, s->model, CONTEXT, &e))
         fail_msg("%s", e.text);

@@ -46,6 +46,7 @@ static void open_session(struct session *s, const char *name, enum model_math ma
     path_of(name, path);
     struct model_options o = {.path = path, .math = math};
     if (model_open(&s->model, &o, &e) || pool_open(&s->pool, THREADS, &e) ||
+        model_pack(s->model, &(struct model_pack_options){.pool = s->pool}, &e) ||
         forward_open(&s->forward, s->model, s->pool, BATCH, &e))
         fail_msg("%s", e.text);
     model_info(s->model, &s->info);
