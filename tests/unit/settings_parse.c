@@ -324,7 +324,7 @@ static void test_wrong_values_are_named(void **state)
         {{0},
          {"LOG_LEVEL=loud"},
          "LOG_LEVEL: 'loud' is unknown, expected debug, info, warning or error"},
-        {{0}, {"WATTLE_ISA=c avx2"}, "WATTLE_ISA: 'c avx2' is unknown, expected c, avx2 or neon"},
+        {{0}, {"WATTLE_ISA=c avx2"}, "WATTLE_ISA: 'c avx2' is unknown, expected c, avx2, vnni, neon or dotprod"},
         {{"--interval", "5-1"},
          {0},
          "--interval: '5-1' ends before it begins, expected seconds as 2.5 or 1-5, from 0.001 to "
