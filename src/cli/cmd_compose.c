@@ -337,7 +337,9 @@ static const struct command_spec spec = {
         "is not here is passed on as it is. METRICS_DIR is the folder of this machine under which "
         "each device's metrics appear, HF_HOME the cache that devices with a model share.\n\n"
         "A password or token that was given is written into the file, which then only its owner "
-        "can read; one in a file (MQTT_PASSWORD_FILE, HF_TOKEN_PATH) stays there.\n\n"
+        "can read; one in a file (MQTT_PASSWORD_FILE, HF_TOKEN_PATH) stays there. The dashboard's "
+        "token and the engine's key, where none is given, are made once, into secrets/ beside the "
+        "output, and never replaced.\n\n"
         "  wattle compose --devices 3 --enable-llm --llm-devices 1,3 --llm-model m.gguf",
     .options = options,
     .settings = settings,

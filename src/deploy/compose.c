@@ -98,7 +98,7 @@ static void put_volumes(struct yaml *y, const struct plan *p, const struct plan_
         service_bind(y, "./dataset", PLAN_DATASET, false);
     service_bind(y, metrics, PLAN_METRICS, true);
     for (size_t i = 0; i < p->n_mounts; i++)
-        if (plan_applies(d, p->mounts[i].llm) && !(p->o->engine && plan_is_model(&p->mounts[i])))
+        if (plan_needs(d, &p->mounts[i]) && !(p->o->engine && plan_is_model(&p->mounts[i])))
             service_bind(y, p->mounts[i].host, p->mounts[i].inside, p->mounts[i].writable);
     yaml_end(y);
 }

@@ -69,8 +69,9 @@ const char *deploy_next(const struct deploy *d); /* the command to type then */
 size_t deploy_n_folders(const struct deploy *d);
 const char *deploy_folder(const struct deploy *d, size_t i);
 
-/* Writes the files, each whole or not at all. Without force a file that is there already and holds
- * something else is ERR_USAGE, and nothing is written. */
+/* Writes the files, each whole or not at all, and before them the secrets that were made up and are
+ * not there yet (secrets/NAME beside the output, which nothing replaces). Without force a file that
+ * is there already and holds something else is ERR_USAGE, and nothing is written. */
 int deploy_write(const struct deploy *d, bool force, struct err *e);
 /* Makes the folders that are missing, and gives them to the user of the containers where we may. */
 int deploy_make_folders(const struct deploy *d, struct err *e);

@@ -232,9 +232,35 @@ static int look_first(const struct deploy *d, bool force, struct err *e)
     return rc;
 }
 
+/* Made-up secrets, for the containers' user alone. Before what names them. */
+static int write_made(const struct deploy *d, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < d->plan.n_made; i++) {
+        const struct made_file *made = &d->plan.made[i];
+        struct deploy_file f = {.bytes = made->bytes, .secret = true};
+        struct buf folder;
+        buf_init(&folder, 1 << 16);
+        buf_put(&folder, made->path, (size_t)(strrchr(made->path, '/') - made->path));
+        rc = buf_check(&folder, "the path of the secrets", e);
+        if (!rc)
+            rc = file_make_dirs(buf_cstr(&folder), e);
+        if (!rc)
+            rc = write_file(made->path, &f, false, e);
+        if (!rc && geteuid() == 0 &&
+            (chown(made->path, d->plan.user, d->plan.group) != 0 ||
+             chown(buf_cstr(&folder), d->plan.user, d->plan.group) != 0))
+            rc = err_errno(e, errno, "cannot give '%s' to user %u", made->path, d->plan.user);
+        buf_release(&folder);
+    }
+    return rc;
+}
+
 int deploy_write(const struct deploy *d, bool force, struct err *e)
 {
     int rc = look_first(d, force, e);
+    if (!rc)
+        rc = write_made(d, e);
     if (!rc && d->folder)
         rc = file_make_dirs(d->output, e);
     for (size_t i = 0; !rc && i < d->n_files; i++) {

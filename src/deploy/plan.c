@@ -5,10 +5,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
-enum { ARENA_BYTES = 8 << 20, NAME_BYTES_MAX = 128, TOKEN_BYTES = 16 };
+enum { ARENA_BYTES = 8 << 20, NAME_BYTES_MAX = 128 };
 
 /* ---- texts ---- */
 
@@ -71,6 +70,11 @@ static int no_memory(struct err *e)
 bool plan_applies(const struct plan_device *d, bool llm)
 {
     return d->llm || !llm;
+}
+
+bool plan_needs(const struct plan_device *d, const struct mount *m)
+{
+    return !m->dashboard && plan_applies(d, m->llm);
 }
 
 /* ---- variables ---- */
@@ -229,7 +233,7 @@ static int name_devices(struct plan *p, struct err *e)
     return rc;
 }
 
-/* ---- limits, broker, dashboard ---- */
+/* ---- limits, broker ---- */
 
 static int put_limits(struct plan *p, struct err *e)
 {
@@ -295,74 +299,6 @@ static int put_broker(struct plan *p, struct err *e)
     return 0;
 }
 
-const char *plan_random(struct plan *p, const char *name, struct err *e)
-{
-    unsigned char random[TOKEN_BYTES];
-    char text[2 * TOKEN_BYTES + 1];
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
-        err_set(e, ERR_IO, "%s: the system gives no random numbers", name);
-        return NULL;
-    }
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(text + 2 * i, 3, "%02x", random[i]);
-    const char *kept = plan_printf(p, "%s", text);
-    if (!kept)
-        no_memory(e);
-    return kept;
-}
-
-static bool has_key(const struct settings *s)
-{
-    return settings_text(s, SET_LLM_API_KEY)[0] || settings_text(s, SET_LLM_API_KEY_FILE)[0];
-}
-
-/* One server has the model. It listens to other containers, so it demands a key. */
-static int put_engine(struct plan *p, struct err *e)
-{
-    const struct settings *s = p->o->settings;
-    const char *endpoint = settings_text(s, SET_LLM_ENDPOINT);
-    if (!p->o->engine)
-        return 0;
-    if (p->o->target != DEPLOY_COMPOSE)
-        return err_set(e, ERR_USAGE, "--engine: expected --target compose, which alone has it");
-    if (!p->has_llm)
-        return err_set(e, ERR_USAGE, "--engine: needs --enable-llm");
-    if (endpoint[0])
-        return err_set(e, ERR_USAGE, "--engine and LLM_ENDPOINT '%s': only one may be given",
-                       endpoint);
-    if (settings_int(s, SET_SERVE_PORT) == 0)
-        return err_set(e, ERR_USAGE, "SERVE_PORT 0: nobody could find it, expected a port");
-    const char *url =
-        plan_printf(p, "http://" PLAN_ENGINE ":%lld", (long long)settings_int(s, SET_SERVE_PORT));
-    int rc = plan_variable(p, SET_LLM_ENDPOINT, "LLM_ENDPOINT", url, true, e);
-    if (rc || has_key(s))
-        return rc;
-    p->engine_key = plan_random(p, "LLM_API_KEY", e);
-    return p->engine_key ? plan_variable(p, SET_LLM_API_KEY, "LLM_API_KEY", p->engine_key, true, e)
-                         : ERR_IO;
-}
-
-/* It listens to other machines (its container's network): so it demands a token. */
-static int put_dashboard(struct plan *p, struct err *e)
-{
-    const char *given = settings_text(p->o->settings, SET_DASHBOARD_TOKEN);
-    p->dashboard_token = "";
-    if (!p->o->dashboard || p->o->target == DEPLOY_SYSTEMD)
-        return 0;
-    if (settings_int(p->o->settings, SET_DASHBOARD_PORT) == 0)
-        return err_set(e, ERR_USAGE, "DASHBOARD_PORT 0: nobody could find it, expected a port");
-    p->secret = true;
-    p->dashboard_token = given;
-    if (given[0])
-        return 0;
-    const char *token = plan_random(p, "DASHBOARD_TOKEN", e);
-    if (!token)
-        return ERR_IO;
-    p->dashboard_token = token;
-    plan_note(p, "the dashboard's token is %s", token);
-    return 0;
-}
-
 /* ---- images ---- */
 
 /* Where packaging/Dockerfile lies beside the output, that is what is built. */
@@ -411,13 +347,13 @@ int plan_make(struct plan *p, const struct deploy_options *o, struct err *e)
     if (!rc)
         rc = put_broker(p, e);
     if (!rc)
-        rc = put_dashboard(p, e);
+        rc = plan_dashboard(p, e);
     if (!rc)
         rc = put_images(p, e);
     if (!rc)
         rc = put_seed_list(p, e);
     if (!rc)
-        rc = put_engine(p, e);
+        rc = plan_engine(p, e);
     if (!rc)
         rc = plan_files(p, e);
     if (!rc)

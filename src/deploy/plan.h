@@ -21,7 +21,7 @@
 #define PLAN_BROKER      "mqtt-broker"
 #define PLAN_DASHBOARD   "dashboard"
 #define PLAN_ENGINE      "engine"
-enum { PLAN_USER = 10001, PLAN_VARIABLES_MAX = SET_N + 8, PLAN_MOUNTS_MAX = 64 };
+enum { PLAN_USER = 10001, PLAN_VARIABLES_MAX = SET_N + 8, PLAN_MOUNTS_MAX = 64, PLAN_MADE_MAX = 4 };
 
 struct variable {
     const char *name, *value;
@@ -37,7 +37,8 @@ struct mount {
     const char *key;    /* a DNS label for it, unique: "mqtt-ca-file" */
     enum setting_id id; /* the setting that named it; SET_N: none */
     bool folder, writable, llm;
-    bool broker; /* what a broker of our own needs too */
+    bool broker;    /* what a broker of our own needs too */
+    bool dashboard; /* the dashboard needs it, and no device */
 };
 
 struct plan_device {
@@ -47,6 +48,12 @@ struct plan_device {
     struct variable *own;            /* what it has other than all, or more than all */
     size_t n_own;
     bool llm;
+};
+
+/* A secret that we made up, in a file of its own beside the output, or the .gitignore there. */
+struct made_file {
+    const char *path; /* as it is found from here */
+    struct span bytes;
 };
 
 struct plan {
@@ -68,12 +75,13 @@ struct plan {
     uint64_t memory, swap; /* bytes; 0: no limit */
     const char *build;     /* build context as it is written, NULL: nothing is built */
     const char *image, *broker_image;
-    const char *dashboard_token; /* "": none */
-    const char *engine_key;      /* made up; NULL: none was needed */
-    char port[8];                /* MQTT_PORT as text */
-    const char *metrics;         /* host folder of all devices' metrics */
-    unsigned user, group;        /* whom the containers run as */
-    char *notes[32];             /* in the arena */
+    const char *dashboard_token; /* to be written into the output; "": none, or it is mounted */
+    struct made_file made[PLAN_MADE_MAX]; /* are not there yet; never written over */
+    size_t n_made;
+    char port[8];         /* MQTT_PORT as text */
+    const char *metrics;  /* host folder of all devices' metrics */
+    unsigned user, group; /* whom the containers run as */
+    char *notes[32];      /* in the arena */
     size_t n_notes;
 };
 
@@ -86,6 +94,9 @@ int plan_files(struct plan *p, struct err *e);
 /* The model of that name as a device sees it: a file or folder of this machine, mounted, or a name
  * of the hub. NULL: failed. */
 const char *plan_model(struct plan *p, const char *name, struct err *e);
+/* plan_secrets.c: the services that listen, each with a secret to ask for. */
+int plan_dashboard(struct plan *p, struct err *e);
+int plan_engine(struct plan *p, struct err *e);
 /* plan_own.c: what the config says of single devices. */
 int plan_own_variables(struct plan *p, struct err *e);
 /* Of that device's own ones; NULL: it has what all have. */
@@ -104,10 +115,9 @@ const char *plan_shell_word(struct plan *p, const char *word);
 /* Written by themselves, or of this machine alone: not for the list of what was given. */
 bool plan_is_placed(enum setting_id id);
 bool plan_is_secret(enum setting_id id);
-/* 32 hexadecimal digits that nobody can guess; NULL: failed. */
-const char *plan_random(struct plan *p, const char *name, struct err *e);
 /* A model, or the cache of models: where one server has it, devices need none. */
 bool plan_is_model(const struct mount *m);
 bool plan_applies(const struct plan_device *d, bool llm);
+bool plan_needs(const struct plan_device *d, const struct mount *m);
 
 #endif

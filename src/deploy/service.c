@@ -174,6 +174,27 @@ static void put_http_check(struct yaml *y, const char *port, const char *path, c
     buf_release(&line);
 }
 
+bool service_dashboard_reads(const struct mount *m)
+{
+    return m->dashboard || strncmp(settings_env_name(m->id), "MQTT_", 5) == 0;
+}
+
+static void put_dashboard_files(struct yaml *y, const struct plan *p)
+{
+    bool any = false;
+    for (size_t i = 0; i < p->n_mounts; i++) {
+        const struct mount *m = &p->mounts[i];
+        if (!service_dashboard_reads(m))
+            continue;
+        if (!any)
+            yaml_open(y, "volumes");
+        any = true;
+        service_bind(y, m->host, m->inside, false);
+    }
+    if (any)
+        yaml_end(y);
+}
+
 void service_dashboard(struct yaml *y, const struct plan *p)
 {
     char port[24];
@@ -187,8 +208,14 @@ void service_dashboard(struct yaml *y, const struct plan *p)
             service_variable(y, p->variables[i].name, p->variables[i].value);
     service_variable(y, "DASHBOARD_ADDRESS", "0.0.0.0");
     service_variable(y, "DASHBOARD_PORT", port);
-    service_variable(y, "DASHBOARD_TOKEN", p->dashboard_token);
+    if (p->dashboard_token[0])
+        service_variable(y, "DASHBOARD_TOKEN", p->dashboard_token);
+    for (size_t i = 0; i < p->n_mounts; i++)
+        if (p->mounts[i].dashboard)
+            service_variable(y, settings_env_name(p->mounts[i].id), p->mounts[i].inside);
     yaml_end(y);
+    if (p->o->target == DEPLOY_COMPOSE)
+        put_dashboard_files(y, p);
     service_port(y, p, port, port);
     put_http_check(y, port, "/healthz", "10s");
 }

@@ -22,6 +22,7 @@ void service_image(struct yaml *y, const struct plan *p, const char *image, cons
 /* What the broker's service says of itself, but for how often it runs. */
 void service_broker(struct yaml *y, const struct plan *p);
 void service_dashboard(struct yaml *y, const struct plan *p);
+bool service_dashboard_reads(const struct mount *m); /* its token, what the broker asks for */
 void service_engine(struct yaml *y, const struct plan *p);
 
 #endif

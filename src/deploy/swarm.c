@@ -13,13 +13,22 @@ static bool is_secret_file(const struct mount *m)
     return !m->folder && m->id != SET_LLM_MODEL_NAME && m->id != SET_DATASET_PATH;
 }
 
+enum reader { DEVICE, BROKER, DASHBOARD };
+
+static bool reads(enum reader reader, const struct plan_device *d, const struct mount *m)
+{
+    return reader == DEVICE   ? plan_needs(d, m)
+           : reader == BROKER ? m->broker
+                              : service_dashboard_reads(m);
+}
+
 static void put_secrets(struct yaml *y, const struct plan *p, const struct plan_device *d,
-                        bool broker)
+                        enum reader reader)
 {
     bool any = false;
     for (size_t i = 0; i < p->n_mounts; i++) {
         const struct mount *m = &p->mounts[i];
-        if (!is_secret_file(m) || (d && !plan_applies(d, m->llm)) || (broker && !m->broker))
+        if (!is_secret_file(m) || !reads(reader, d, m))
             continue;
         if (!any)
             yaml_open(y, "secrets");
@@ -29,7 +38,8 @@ static void put_secrets(struct yaml *y, const struct plan *p, const struct plan_
         yaml_text(y, "target", m->inside);
         yaml_quoted(y, "uid", "10001");
         yaml_quoted(y, "gid", "10001");
-        yaml_number(y, "mode", broker ? 0444 : 0440); /* in decimal: YAML 1.2 has no 0440 */
+        yaml_number(y, "mode",
+                    reader == BROKER ? 0444 : 0440); /* in decimal: YAML 1.2 has no 0440 */
         yaml_end(y);
     }
     if (any)
@@ -104,10 +114,10 @@ static void put_device(struct yaml *y, const struct plan *p, const struct plan_d
     if (d->llm)
         put_volume(y, "huggingface", "", PLAN_HF_HOME);
     for (size_t i = 0; i < p->n_mounts; i++)
-        if (!is_secret_file(&p->mounts[i]) && plan_applies(d, p->mounts[i].llm))
+        if (!is_secret_file(&p->mounts[i]) && plan_needs(d, &p->mounts[i]))
             service_bind(y, p->mounts[i].host, p->mounts[i].inside, false);
     yaml_end(y);
-    put_secrets(y, p, d, false);
+    put_secrets(y, p, d, DEVICE);
     service_health(y, check, "10s", "10s");
     put_life(y);
     put_deploy(y, p, true);
@@ -166,7 +176,7 @@ int swarm_make(struct deploy *d, struct err *e)
         yaml_open(&y, PLAN_BROKER);
         yaml_text(&y, "image", p->broker_image);
         service_broker(&y, p);
-        put_secrets(&y, p, NULL, true);
+        put_secrets(&y, p, NULL, BROKER);
         put_life(&y);
         put_deploy(&y, p, false);
         yaml_end(&y);
@@ -177,6 +187,7 @@ int swarm_make(struct deploy *d, struct err *e)
         yaml_open(&y, PLAN_DASHBOARD);
         yaml_text(&y, "image", p->image);
         service_dashboard(&y, p);
+        put_secrets(&y, p, NULL, DASHBOARD);
         put_life(&y);
         put_deploy(&y, p, false);
         yaml_end(&y);

@@ -334,7 +334,6 @@ def limits(folder):
     check(d["healthcheck"]["test"] == ["CMD", "wattle", "health"] and d["stop_grace_period"] == "10s", f"{d}")
     check(d["logging"]["options"] == {"max-size": "10m", "max-file": "3"} and d["read_only"] is True and d["cap_drop"] == ["ALL"], f"{d}")
     check(s["dashboard"]["command"] == ["wattle", "dashboard"] and s["dashboard"]["ports"] == ["8080:8080"], f"{s['dashboard']}")
-    check(len(variables(s["dashboard"])["DASHBOARD_TOKEN"]) == 32, "a token")
     compose(folder, *args, "--target", "swarm")
     path = os.path.join(folder, "docker-stack.yml")
     d = services(path)["services"]["edge-device-01"]["deploy"]
@@ -383,11 +382,12 @@ def one_engine(folder):
     args = ["--devices", "2", "--enable-llm", "--llm-devices", "1", "--llm-model", "m.gguf", "--llm-temperature", "0.2", "--serve-port", "8123"]
     compose(folder, *args, "--engine")
     path = os.path.join(folder, "docker-compose.yml")
-    check(stat.S_IMODE(os.stat(path).st_mode) == 0o600, "it holds a key")
     s = services(path)["services"]
     one, two, engine = variables(s["edge-device-01"]), variables(s["edge-device-02"]), variables(s["engine"])
-    check(one["LLM_ENDPOINT"] == "http://engine:8123" and "LLM_ENDPOINT" not in two and "LLM_API_KEY" not in two, f"{one} {two}")
-    check(one["LLM_API_KEY"] == engine["LLM_API_KEY"] and len(one["LLM_API_KEY"]) == 32, f"{engine}")
+    check(one["LLM_ENDPOINT"] == "http://engine:8123" and "LLM_ENDPOINT" not in two and "LLM_API_KEY_FILE" not in two, f"{one} {two}")
+    check(one["LLM_API_KEY_FILE"] == engine["LLM_API_KEY_FILE"] == "/app/files/engine-key" and "LLM_API_KEY" not in engine, f"{engine}")
+    for name in ("engine", "edge-device-01", "edge-device-02"):
+        check(("engine-key" in str(s[name]["volumes"])) == (name != "edge-device-02"), f"{name}: {s[name]['volumes']}")
     check(engine["SERVE_ADDRESS"] == "0.0.0.0" and engine["SERVE_PORT"] == "8123" and engine["LLM_TEMPERATURE"] == "0.2", f"{engine}")
     check("LLM_ENDPOINT" not in engine and "DEVICE_ID" not in engine and engine["LLM_MODEL_NAME"] == "/app/models/m.gguf", f"{engine}")
     check("m.gguf" in str(s["engine"]["volumes"]) and "huggingface" in str(s["engine"]["volumes"]), f"{s['engine']['volumes']}")
@@ -405,6 +405,62 @@ def one_engine(folder):
     for more, text in ((["--target", "swarm"], "--target compose"), (["--enable-llm=false"], "--llm-devices"), (["--llm-endpoint", "http://x"], "LLM_ENDPOINT")):
         _, err = compose(folder, *args, "--engine", *more, code=2)
         check(text in err and err.count("\n") == 1, err)
+
+
+def made_up_secrets(folder):
+    """Made once, in files of their own that only the containers' user can read; what names them is the same each time."""
+    at = lambda *names: os.path.join(folder, *names)
+    args = ["--dashboard", "--engine", "--enable-llm", "--llm-model", "org/name"]
+    _, err = compose(folder, *args)
+    token, key = (open(at("secrets", name), encoding="ascii").read().strip() for name in ("dashboard-token", "engine-key"))
+    check(len(token) == len(key) == 32 and token != key, f"{token} {key}")
+    check(f"the dashboard's token is {token}, kept in 'secrets/dashboard-token'" in err and key not in err and "holds a secret" not in err, err)
+    for name in ("dashboard-token", "engine-key"):
+        check(stat.S_IMODE(os.stat(at("secrets", name)).st_mode) == 0o600, name)
+    check(open(at("secrets", ".gitignore"), encoding="ascii").read() == "*\n", "nobody commits them")
+    text = open(at("docker-compose.yml"), encoding="utf-8").read()
+    check(token not in text and key not in text and stat.S_IMODE(os.stat(at("docker-compose.yml")).st_mode) & 0o044, "no secret in it")
+    compose(folder, *args)  # no --force
+    compose(folder, *args, "--force")
+    compose(folder, *args, "--force", "--mqtt-port", "1884")
+    check(open(at("secrets", "dashboard-token"), encoding="ascii").read().strip() == token, "the token stays")
+    out, _ = compose(folder, *args, "--output", "-")
+    check(out == text, "the standard output is the same")
+    # each target knows the same one
+    for _ in range(2):
+        compose(folder, "--dashboard", "--target", "swarm")
+        compose(folder, "--dashboard", "--target", "kubernetes")
+    check(f'DASHBOARD_TOKEN: "{token}"' in open(at("kubernetes", "11-secrets.yaml"), encoding="utf-8").read(), "of Kubernetes")
+    check("file: ./secrets/dashboard-token" in open(at("docker-stack.yml"), encoding="utf-8").read(), "of a swarm")
+    # beside an output that lies elsewhere; what is printed alone carries its own
+    os.mkdir(at("sub"))
+    compose(folder, *args, "--output", "sub/x.yml")
+    check(open(at("sub", "secrets", "engine-key"), encoding="ascii").read().strip() != key, "a fleet of its own")
+    shutil.rmtree(at("sub", "secrets"))
+    out, _ = compose(at("sub"), *args, "--output", "-")
+    check(re.search(r"DASHBOARD_TOKEN=[0-9a-f]{32}$", out, re.M) and re.search(r"LLM_API_KEY=[0-9a-f]{32}$", out, re.M), out)
+    check(not os.path.exists(at("sub", "secrets")), "nothing is written")
+    # the user's own, and what is none
+    with open(at("secrets", "dashboard-token"), "w", encoding="ascii") as f:
+        f.write("my-own-token\r\n")
+    _, err = compose(folder, *args, "--force")
+    check("the dashboard's token is my-own-token" in err, err)
+    for bad in ("", "short", "two\nlines of it", "x" * 513, "with blanks"):
+        with open(at("secrets", "dashboard-token"), "w", encoding="ascii") as f:
+            f.write(bad)
+        _, err = compose(folder, *args, "--force", code=2)
+        check("secrets/dashboard-token" in err and "expected" in err and err.count("\n") == 1, err)
+    # a refusal makes nothing
+    shutil.rmtree(at("secrets"))
+    compose(folder, "--dashboard", "--devices", "7", code=2)
+    check(not os.path.exists(at("secrets")), "made for nothing")
+    # the dashboard can read what its broker asks for
+    with open(at("pw"), "w", encoding="ascii") as f:
+        f.write("secret\n")
+    for target, name in (("compose", "docker-compose.yml"), ("swarm", "docker-stack.yml")):
+        compose(folder, "--dashboard", "--mqtt-username", "u", "--mqtt-password-file", "pw", "--target", target, "--force")
+        part = open(at(name), encoding="utf-8").read().partition("\n  dashboard:\n")[2]
+        check(part.count("/app/files/mqtt-password-file") == 2 and part.count("/app/files/dashboard-token") == 2, part)
 
 
 def kubernetes(folder):
@@ -537,4 +593,4 @@ def files_are_kept(folder):
 if __name__ == "__main__":
     with lab.Folder() as shared:
         python = find_python(shared)
-        lab.main(seed_example, cases, nasty_values, files_of_the_host, config_of_single_devices, broker_with_password, one_engine, limits, kubernetes, systemd, files_are_kept)
+        lab.main(seed_example, cases, nasty_values, files_of_the_host, config_of_single_devices, broker_with_password, one_engine, made_up_secrets, limits, kubernetes, systemd, files_are_kept)
