@@ -45,7 +45,7 @@ static bool is_csv(const char *name)
 }
 
 /* Appends the path of the folder's only .csv, nothing where it has none. */
-static int find_in_folder(const char *folder, struct buf *path, struct err *e)
+static int find_in_folder(const char *folder, struct buf *path, bool *empty, struct err *e)
 {
     int rc = 0;
     char first[NAME_MAX + 1] = "";
@@ -53,6 +53,7 @@ static int find_in_folder(const char *folder, struct buf *path, struct err *e)
     if (!dir)
         return err_errno(e, errno, "DATASET_PATH '%s'", folder);
     for (const struct dirent *d; !rc && (d = readdir(dir));) {
+        *empty = *empty && d->d_name[0] == '.';
         if (!is_csv(d->d_name))
             continue;
         if (first[0])
@@ -67,18 +68,25 @@ static int find_in_folder(const char *folder, struct buf *path, struct err *e)
     return rc;
 }
 
-int fleet_find_dataset(const char *given, struct buf *path, struct err *e)
+int fleet_find_dataset(const char *given, struct buf *path, bool *ours, struct err *e)
 {
     struct stat st;
+    bool empty = true;
+    *ours = !given[0];
     if (!given[0])
         return find_own(path, e);
     if (stat(given, &st) || !S_ISDIR(st.st_mode)) {
         buf_str(path, given); /* whatever is wrong with it is said when it is opened */
         return 0;
     }
-    int rc = find_in_folder(given, path, e);
+    int rc = find_in_folder(given, path, &empty, e);
     if (rc || path->n)
         return rc;
-    log_warning("DATASET_PATH '%s': no .csv in it, the data that we bring is replayed", given);
+    *ours = true;
+    /* What compositions mount, whether it was there or not. */
+    if (empty)
+        log_info("DATASET_PATH '%s': is empty, the data that we bring is replayed", given);
+    else
+        log_warning("DATASET_PATH '%s': no .csv in it, the data that we bring is replayed", given);
     return find_own(path, e);
 }

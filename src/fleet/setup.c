@@ -52,7 +52,8 @@ static int open_dataset(struct fleet *f, struct err *e)
 {
     struct buf path;
     buf_init(&path, 2 * PATH_SIZE);
-    int rc = fleet_find_dataset(settings_text(f->o->settings, SET_DATASET_PATH), &path, e);
+    int rc = fleet_find_dataset(settings_text(f->o->settings, SET_DATASET_PATH), &path,
+                                &f->own_dataset, e);
     if (!rc)
         rc = buf_check(&path, "DATASET_PATH", e);
     if (!rc)
@@ -194,8 +195,9 @@ static int name_device(struct fleet *f, size_t i, struct err *e)
     }
     dataset_walk_init(&d->walk, f->dataset, d->id, 0);
     if (d->walk.fallback && f->o->single)
-        log_warning("DEVICE_ID '%s' is not in the dataset: the rows of '%s' are replayed", d->id,
-                    dataset_device(f->dataset, d->walk.device));
+        log_line(f->own_dataset ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+                 "DEVICE_ID '%s' is not in the dataset: the rows of '%s' are replayed", d->id,
+                 dataset_device(f->dataset, d->walk.device));
     else if (d->walk.fallback)
         dataset_walk_init(&d->walk, f->dataset, d->id, i * OFFSET_STEP);
     return 0;

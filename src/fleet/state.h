@@ -47,6 +47,7 @@ struct fleet {
     const char *prefix; /* MQTT_TOPIC_PREFIX */
     struct buf password;
     struct dataset *dataset;
+    bool own_dataset; /* the one that we bring: nobody's ids are expected in it */
     struct store *store;
     bool has_llm;
     struct inference_shared shared;
@@ -88,8 +89,9 @@ struct fleet {
 int fleet_setup(struct fleet *f, const struct fleet_options *o, struct err *e);
 void fleet_release(struct fleet *f); /* half-built is fine */
 
-/* find_dataset.c: appends the path of the telemetry that DATASET_PATH, "" included, stands for. */
-int fleet_find_dataset(const char *given, struct buf *path, struct err *e);
+/* find_dataset.c: appends the path of the telemetry that DATASET_PATH, "" included, stands for.
+ * ours: it is what we bring, for want of another. */
+int fleet_find_dataset(const char *given, struct buf *path, bool *ours, struct err *e);
 
 /* profile.c: what a device's settings make of it, when it has its name and id. */
 int device_configure(struct device *d, struct err *e);

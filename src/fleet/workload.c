@@ -46,8 +46,9 @@ struct workload_model {
 static int open_dataset(struct workload *w, struct err *e)
 {
     struct buf path;
+    bool ours;
     buf_init(&path, 2 * PATH_SIZE);
-    int rc = fleet_find_dataset(settings_text(w->o.settings, SET_DATASET_PATH), &path, e);
+    int rc = fleet_find_dataset(settings_text(w->o.settings, SET_DATASET_PATH), &path, &ours, e);
     if (!rc)
         rc = buf_check(&path, "DATASET_PATH", e);
     if (!rc)

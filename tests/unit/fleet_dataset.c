@@ -23,10 +23,12 @@ static void touch(const char *folder, const char *name)
 
 static void found(const char *given, const char *expected)
 {
+    bool ours = false;
     struct buf path;
     struct err e = {""};
     buf_init(&path, 8192);
-    assert_int_equal(fleet_find_dataset(given, &path, &e), 0);
+    assert_int_equal(fleet_find_dataset(given, &path, &ours, &e), 0);
+    assert_int_equal(ours, strcmp(expected, "data/telemetry-24h.csv") == 0);
     assert_string_equal(buf_cstr(&path), expected);
     buf_release(&path);
 }
@@ -39,7 +41,7 @@ static void named(void **state)
     assert_int_equal(chdir(getenv("WATTLE_SOURCE")), 0);
     found("", "data/telemetry-24h.csv");
     found("/nowhere/x.csv", "/nowhere/x.csv");
-    found(dir, "data/telemetry-24h.csv"); /* empty: ours, with a warning */
+    found(dir, "data/telemetry-24h.csv"); /* empty: ours, without a warning */
     touch(dir, "readme.txt");
     touch(dir, ".hidden.csv");
     touch(dir, ".csv");
@@ -48,10 +50,11 @@ static void named(void **state)
     snprintf(path, sizeof path, "%s/Mine.CSV", dir);
     found(dir, path);
     touch(dir, "b.csv");
+    bool ours;
     struct buf out;
     struct err e = {""};
     buf_init(&out, 8192);
-    assert_int_equal(fleet_find_dataset(dir, &out, &e), ERR_USAGE);
+    assert_int_equal(fleet_find_dataset(dir, &out, &ours, &e), ERR_USAGE);
     assert_non_null(strstr(e.text, "Mine.CSV"));
     assert_non_null(strstr(e.text, "b.csv"));
     buf_release(&out);
