@@ -33,7 +33,6 @@ WAYS = (["--storage-driver=overlay2"], ["--storage-driver=vfs"],
         ["--storage-driver=vfs", "--iptables=false", "--ip6tables=false", "--bridge=none"])
 QEMU = "/usr/bin/qemu-aarch64-static"
 UNREGISTER = "mount -t binfmt_misc b /proc/sys/fs/binfmt_misc && cd /proc/sys/fs/binfmt_misc && [ -e wattle-arm64 ] && echo -1 >wattle-arm64"
-SLIM = ["doc", "man", "info", "locale", "lintian", "groff"]
 
 
 def skip(reason):
@@ -159,52 +158,20 @@ class Borrowed(Engine):
         pass
 
 
-def make_base(folder, arch=None, suite="bookworm"):
-    """The root of Debian's smallest system below folder, slim as Debian's own images are."""
-    root = os.path.join(folder, "base-" + (arch or "native"))
-    proxy = apt_proxy()
-    env = {**os.environ, **({"http_proxy": proxy} if proxy else {})}
-    p = subprocess.run([lab.find("debootstrap"), "--variant=minbase", *(["--arch", arch, "--foreign"] if arch else []), suite, root,
-                        os.environ.get("WATTLE_MIRROR", "http://deb.debian.org/debian")], env=env, capture_output=True, text=True, timeout=300)
-    if p.returncode:
-        skip("debootstrap could not fetch Debian: " + (p.stderr + p.stdout).strip().splitlines()[-1])
-    slim(root)
-    return root
-
-
-def slim(root):
-    for name in SLIM:
-        shutil.rmtree(f"{root}/usr/share/{name}", ignore_errors=True)
-        os.makedirs(f"{root}/usr/share/{name}")
-    with open(f"{root}/etc/dpkg/dpkg.cfg.d/slim", "w", encoding="ascii") as f:
-        f.writelines(f"path-exclude /usr/share/{name}/*\n" for name in SLIM)
-    for name in ("var/cache/apt", "var/lib/apt/lists", "var/log"):
-        shutil.rmtree(f"{root}/{name}", ignore_errors=True)
-        os.makedirs(f"{root}/{name}")
-
-
-def arm64_base_image(engine, folder, tag):
-    """The same system for arm64; its second half is set up under the emulator."""
-    root = make_base(folder, "arm64")
-    import_root(engine, root, tag + "-half", "--platform", "linux/arm64")
-    shutil.rmtree(root)
-    p = engine.docker("run", "--name", "half", "--privileged", tag + "-half", "/debootstrap/debootstrap", "--second-stage", check=False, seconds=400)
-    if p.returncode:
-        text = p.text.strip().splitlines()
-        return "Debian for arm64 cannot be set up under the emulator: " + (text[-1][-200:] if text else "no word of it")
-    tar = subprocess.Popen([engine.cli, "-H", engine.host, "export", "half"], stdout=subprocess.PIPE)
-    engine.docker("import", "--platform", "linux/arm64", "-", tag, stdin=tar.stdout, seconds=300)
-    engine.docker("rm", "half")
+def import_base(engine, tag, arch=None):
+    """Debian's smallest system as an image; None, or why there is none."""
+    lab.find("debootstrap")
+    more = ["--platform", "linux/" + arch] if arch else []
+    made = subprocess.Popen([os.path.join(lab.SOURCE, "packaging", "make-base"), *([arch] if arch else [])], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    engine.docker("import", *more, "-", tag, stdin=made.stdout, check=False, seconds=480)
+    why = made.communicate()[1].decode("utf-8", "replace").strip().splitlines()
+    if made.returncode:
+        engine.docker("rmi", tag, check=False)
+        return "debootstrap: " + (why[-1] if why else f"ended with {made.returncode}")
     return None
 
 
-def import_root(engine, root, tag, *more):
-    tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
-    engine.docker("import", *more, "-", tag, stdin=tar.stdout, seconds=300)
-    lab.check(tar.wait() == 0, "tar")
-
-
-def base_image(engine, folder):
+def base_image(engine):
     """debian:12-slim in the engine: the registry's, or one of the same content, so that nothing else has to know which."""
     if engine.docker("image", "inspect", "debian:12-slim", check=False).returncode == 0:
         return "there already"
@@ -213,7 +180,7 @@ def base_image(engine, folder):
             return "from the registry"
     except subprocess.TimeoutExpired:
         pass
-    root = make_base(folder)
-    import_root(engine, root, "debian:12-slim")
-    shutil.rmtree(root)
+    why = import_base(engine, "debian:12-slim")
+    if why:
+        skip(why)
     return "by debootstrap"
