@@ -6,7 +6,7 @@
 
 #include "kernels/arm/scales.h"
 
-enum { DOTS_SPLIT = 0, DOTS_SIGNED = 1 };
+enum { DOTS_SPLIT = 0, DOTS_SIGNED = 1, DOTS_COLUMNS = 4 };
 
 struct dots {
     struct v8i rows;

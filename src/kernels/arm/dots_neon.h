@@ -8,7 +8,7 @@
 
 #include "kernels/arm/scales.h"
 
-enum { DOTS_SPLIT = 0, DOTS_SIGNED = 1 };
+enum { DOTS_SPLIT = 0, DOTS_SIGNED = 1, DOTS_COLUMNS = 4 };
 
 struct dots {
     int16x8_t v[4]; /* rows 0 and 1, 2 and 3, … */

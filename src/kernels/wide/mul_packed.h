@@ -8,8 +8,9 @@
  *
  * From dots files: struct dots, the sums of products under way, which may hold dots_steps(bits)
  * steps before they must be added to integers; DOTS_SPLIT where bytes go in as two nibbles;
- * DOTS_SIGNED where they go in as signed (their offset taken off with a wrap of 8 bits); struct
- * scales, two small integers for each row: of the halves of its sub-block. */
+ * DOTS_COLUMNS, what a tile has at most (4 to 8); DOTS_SIGNED where they go in as signed (their
+ * offset taken off with a wrap of 8 bits); struct scales, two small integers for each row: of the
+ * halves of its sub-block. */
 #ifndef WATTLE_KERNELS_WIDE_MUL_PACKED_H
 #define WATTLE_KERNELS_WIDE_MUL_PACKED_H
 
@@ -17,7 +18,7 @@
 #include "kernels/packed.h"
 #include "kernels/wide/inline.h"
 
-enum { PACKED_COLUMNS = 4, PACKED_AHEAD = 2048 /* bytes that are asked for in advance */ };
+enum { PACKED_AHEAD = 2048 /* bytes that are asked for in advance */ };
 
 wide_inline int packed_bits(uint32_t type)
 {
@@ -90,7 +91,7 @@ wide_inline void packed_steps(int bits, const uint8_t *codes, int from, int n,
                               const struct q8_block *const x[], int columns, bool scaled,
                               struct scales scales, struct v8i sums[])
 {
-    struct dots t[PACKED_COLUMNS], high[PACKED_COLUMNS]; /* high: of high nibbles */
+    struct dots t[DOTS_COLUMNS], high[DOTS_COLUMNS]; /* high: of high nibbles */
     const bool split = bits == 8 && DOTS_SPLIT;
 #pragma GCC unroll 16
     for (int c = 0; c < columns; c++)
@@ -141,7 +142,7 @@ wide_inline void packed_block_plain(uint32_t type, const uint8_t *block,
                                     const struct q8_block *const x[], int columns, struct v8f sum[],
                                     struct v8f min[])
 {
-    struct v8i t[PACKED_COLUMNS];
+    struct v8i t[DOTS_COLUMNS];
     packed_sums(type, block + packed_head(type), x, columns, t);
     struct v8f d = v8f_from_halves(block);
 #pragma GCC unroll 16
@@ -156,13 +157,13 @@ wide_inline void packed_block_plain(uint32_t type, const uint8_t *block,
 wide_inline void packed_block_k(uint32_t type, const uint8_t *block, const struct q8_block *x[],
                                 int columns, struct v8f sum[], struct v8f min[])
 {
-    struct v8f part[PACKED_COLUMNS], part_min[PACKED_COLUMNS];
+    struct v8f part[DOTS_COLUMNS], part_min[DOTS_COLUMNS];
     const uint8_t *sub = block + packed_head(type);
 #pragma GCC unroll 16
     for (int c = 0; c < columns; c++)
         part[c] = part_min[c] = v8f_zero();
     for (int i = 0; i < 8; i++, sub += packed_sub_size(type)) {
-        struct v8i t[PACKED_COLUMNS];
+        struct v8i t[DOTS_COLUMNS];
         packed_sums(type, sub, x, columns, t);
 #pragma GCC unroll 16
         for (int c = 0; c < columns; c++) {
@@ -196,8 +197,8 @@ wide_inline void packed_tile(uint32_t type, const struct packed_job *job, const 
                              size_t row, size_t n_rows, size_t c0, int columns)
 {
     const size_t block_size = packed_head(type) + (size_t)packed_subs(type) * packed_sub_size(type);
-    const struct q8_block *x[PACKED_COLUMNS];
-    struct v8f sum[PACKED_COLUMNS], min[PACKED_COLUMNS];
+    const struct q8_block *x[DOTS_COLUMNS];
+    struct v8f sum[DOTS_COLUMNS], min[DOTS_COLUMNS];
 #pragma GCC unroll 16
     for (int c = 0; c < columns; c++) {
         x[c] = job->x + (c0 + (size_t)c) * job->n_subs;
@@ -236,8 +237,12 @@ wide_inline void packed_mul(uint32_t type, const struct packed_job *job, const u
     const size_t block_size = packed_head(type) + (size_t)packed_subs(type) * packed_sub_size(type);
     for (size_t r = 0; r < n_rows; r += PACKED_ROWS, w += job->n_blocks * block_size) {
         size_t rows = n_rows - r < PACKED_ROWS ? n_rows - r : PACKED_ROWS, c = 0;
-        for (; n - c >= PACKED_COLUMNS; c += PACKED_COLUMNS)
-            packed_tile(type, job, w, r, rows, c, PACKED_COLUMNS);
+        for (; n - c >= DOTS_COLUMNS; c += DOTS_COLUMNS)
+            packed_tile(type, job, w, r, rows, c, DOTS_COLUMNS);
+        if (DOTS_COLUMNS > 4 && n - c >= 4) {
+            packed_tile(type, job, w, r, rows, c, 4);
+            c += 4;
+        }
         if (n - c == 3)
             packed_tile(type, job, w, r, rows, c, 3);
         else if (n - c == 2)

@@ -5,7 +5,8 @@
 
 #include "kernels/x86/lanes.h"
 
-#define VNNI_DOT _mm256_dpbusd_avx_epi32
+#define VNNI_COLUMNS 4
+#define VNNI_DOT     _mm256_dpbusd_avx_epi32
 #include "kernels/x86/dots_vnni.h"
 
 #include "kernels/wide/mul_packed.h"

@@ -9,7 +9,7 @@
 
 #include "kernels/x86/scales.h"
 
-enum { DOTS_SPLIT = 1, DOTS_SIGNED = 0 };
+enum { DOTS_SPLIT = 1, DOTS_SIGNED = 0, DOTS_COLUMNS = 4 };
 
 struct dots {
     __m256i v; /* two 16-bit sums a row */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums of products of codes and activations with VNNI: four products are added to 32 bits in one
- * instruction. VNNI_DOT is the intrinsic: AVX-VNNI and AVX-512 with VL spell it differently. */
+ * instruction. VNNI_DOT is the intrinsic: AVX-VNNI and AVX-512 with VL spell it differently.
+ * VNNI_COLUMNS: what its registers allow. */
 #ifndef WATTLE_KERNELS_X86_DOTS_VNNI_H
 #define WATTLE_KERNELS_X86_DOTS_VNNI_H
 
 #include "kernels/x86/scales.h"
 
-enum { DOTS_SPLIT = 0, DOTS_SIGNED = 0 };
+enum { DOTS_SPLIT = 0, DOTS_SIGNED = 0, DOTS_COLUMNS = VNNI_COLUMNS };
 
 struct dots {
     __m256i v; /* a 32-bit sum a row */
