@@ -65,4 +65,28 @@ struct lab_eval_result {
 };
 int lab_eval(const struct lab_eval_options *o, struct lab_eval_result *out, struct err *e);
 
+/* A model of a published shape with random weights, for measuring: as GGUF if path ends in ".gguf",
+ * else as a folder in Hugging Face layout. Seeded, written piece by piece under a temporary name;
+ * what fails or is cancelled leaves what was there. */
+struct lab_synth_options {
+    const char *shape;
+    const char *type; /* NULL: q4_k_m for GGUF, bf16 for a folder */
+    const char *path;
+    int32_t layers; /* 0: as many as published; fewer make a smaller stand-in */
+    uint64_t seed;
+    bool force;                    /* replaces what is at path */
+    bool (*keep_going)(void *ctx); /* false: ERR_CANCELLED; or NULL */
+    void (*on_progress)(void *ctx, uint64_t done_bytes, uint64_t all_bytes); /* or NULL */
+    void *ctx;
+};
+struct lab_synth_result {
+    const char *source; /* where the shape was published */
+    char type[16];
+    int32_t layers;
+    uint64_t parameters, bytes; /* bytes of the weights alone */
+};
+int lab_synth(const struct lab_synth_options *o, struct lab_synth_result *out, struct err *e);
+/* The names of the shapes, NULL beyond the last; *source as in the result. */
+const char *lab_synth_shape(size_t i, const char **source);
+
 #endif
