@@ -35,18 +35,6 @@ static void on_progress(void *ctx, uint64_t done, uint64_t all)
 
 /* ---- the result ---- */
 
-static void put_str(struct json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_str(w, v);
-}
-
-static void put_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_write_key(w, key);
-    json_write_u64(w, v);
-}
-
 static int print_json(const struct lab_synth_options *o, const struct lab_synth_result *r,
                       struct err *e)
 {
@@ -55,14 +43,14 @@ static int print_json(const struct lab_synth_options *o, const struct lab_synth_
     buf_init(&text, 1 << 16);
     json_write_init(&w, &text, 2);
     json_write_object(&w);
-    put_str(&w, "shape", o->shape);
-    put_str(&w, "source", r->source);
-    put_str(&w, "type", r->type);
-    put_str(&w, "path", o->path);
-    put_u64(&w, "layers", (uint64_t)r->layers);
-    put_u64(&w, "parameters", r->parameters);
-    put_u64(&w, "weight_bytes", r->bytes);
-    put_u64(&w, "seed", o->seed);
+    json_put_str(&w, "shape", o->shape);
+    json_put_str(&w, "source", r->source);
+    json_put_str(&w, "type", r->type);
+    json_put_str(&w, "path", o->path);
+    json_put_u64(&w, "layers", (uint64_t)r->layers);
+    json_put_u64(&w, "parameters", r->parameters);
+    json_put_u64(&w, "weight_bytes", r->bytes);
+    json_put_u64(&w, "seed", o->seed);
     json_write_object_end(&w);
     int rc = buf_check(&text, "result", e);
     if (rc == 0)
