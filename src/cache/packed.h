@@ -29,6 +29,7 @@ enum {
     PACKED_HEAD_MAX = 64 << 20, /* the table of 10^5 experts' matrices has 4 MB */
     PACKED_BLOCK = 1 << 20,     /* that is hashed as one */
     PACKED_SUM = 32,            /* bytes of a sha256 */
+    PACKED_DIGITS = 40,         /* of a name: 160 bits of the sha256 */
     PACKED_NAME_SIZE = 48,
 };
 

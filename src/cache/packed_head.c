@@ -22,7 +22,6 @@ enum {
     AT_DATA_SUM = 32,
     AT_LENGTHS = 64,
     AT_TEXTS = AT_LENGTHS + 4 * PACKED_TEXTS,
-    NAME_DIGITS = 40, /* of a sha256: 160 bits */
     /* A GGUF file begins with its metadata and ends with weights; two versions of a model differ in
      * both. Read at every start, so not more. */
     BEGINNING_BYTES = 64 << 10,
@@ -170,13 +169,13 @@ int packed_name(const struct packed_head *key, char out[PACKED_NAME_SIZE], struc
     }
     cache_hash_end(h, text);
     cache_hash_close(&h);
-    snprintf(out, PACKED_NAME_SIZE, "%.*s", NAME_DIGITS, text);
+    snprintf(out, PACKED_NAME_SIZE, "%.*s", PACKED_DIGITS, text);
     return 0;
 }
 
 bool packed_is_name(const char *s)
 {
-    return strlen(s) == NAME_DIGITS && strspn(s, "0123456789abcdef") == NAME_DIGITS;
+    return strlen(s) == PACKED_DIGITS && strspn(s, "0123456789abcdef") == PACKED_DIGITS;
 }
 
 int packed_path(struct buf *out, const char *folder, const char *name, const char *end,

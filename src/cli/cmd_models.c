@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* wattle models: what lies in the hub's cache: listed, verified, removed. */
+/* wattle models: what lies in the hub's cache, and the packed weights: listed, verified, removed.
+ */
 #include "cli/cli.h"
 
+#include "cli/groups.h"
 #include "cli/hub_setup.h"
-#include "codec/codec.h"
+#include "cli/models_packed.h"
+#include "fleet/fleet.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -13,7 +16,7 @@ enum { OUTPUT_BYTES_MAX = 64 << 20 };
 
 struct view {
     const struct hub_options *o;
-    const char *hub_folder;
+    const char *hub_folder, *packed_folder; /* packed: NULL if there is none */
     bool json;
     struct buf out;
     struct json_writer w;
@@ -78,6 +81,7 @@ static int list(struct view *v, struct err *e)
         for (size_t i = 0; i < l.n; i++)
             list_object(&v->w, &l.models[i]);
         json_write_array_end(&v->w);
+        rc = models_packed_members(v->packed_folder, &v->w, e);
         json_write_object_end(&v->w);
     } else {
         if (l.n)
@@ -87,9 +91,10 @@ static int list(struct view *v, struct err *e)
         buf_printf(&v->out, "%zu %s, ", l.n, l.n == 1 ? "model" : "models");
         put_size(&v->out, sum);
         buf_printf(&v->out, ", in %s", v->hub_folder);
+        rc = models_packed_table(v->packed_folder, &v->out, e);
     }
     cache_list_close(&l);
-    return 0;
+    return rc;
 }
 
 /* ---- verify ---- */
@@ -139,86 +144,185 @@ static int verify_one(struct view *v, const char *repository, size_t *bad, struc
     return rc;
 }
 
-static int verify(struct view *v, const char *repository, struct err *e)
+/* One packed file; bad is added to. */
+static int verify_packed(struct view *v, const char *name, size_t *bad, struct err *e)
+{
+    struct err why = {""};
+    int rc = packed_verify(v->packed_folder, name, is_interrupted, v, &why);
+    if (rc && rc != ERR_FORMAT)
+        return err_set(e, rc, "%s", why.text);
+    if (v->json) {
+        json_write_object(&v->w);
+        json_put_str(&v->w, "packed", name);
+        json_put_str(&v->w, "result", rc ? "bad" : "good");
+        json_put_text(&v->w, "problem", why.text);
+        json_write_object_end(&v->w);
+    } else {
+        buf_printf(&v->out, "%-8s packed %s%s%s\n", rc ? "bad" : "good", name, rc ? ": " : "",
+                   why.text);
+    }
+    *bad += rc != 0;
+    return 0;
+}
+
+static int verify_all(struct view *v, size_t *bad, size_t *bad_packed, struct err *e)
 {
     struct cache_list l = {0};
-    size_t bad = 0;
-    int rc = repository ? 0 : cache_list_open(&l, v->hub_folder, e);
+    struct packed_list packed = {.n = 0};
+    int rc = cache_list_open(&l, v->hub_folder, e);
+    for (size_t i = 0; rc == 0 && i < l.n; i++)
+        rc = verify_one(v, l.models[i].repository, bad, e);
+    if (rc == 0 && v->packed_folder)
+        rc = packed_list_open(&packed, v->packed_folder, e);
+    for (size_t i = 0; rc == 0 && i < packed.n; i++) {
+        const struct packed_entry *x = &packed.entries[i];
+        if (x->state != PACKED_UNFINISHED && x->state != PACKED_BUSY)
+            rc = verify_packed(v, x->name, bad_packed, e);
+    }
+    packed_list_close(&packed);
+    cache_list_close(&l);
+    return rc;
+}
+
+/* One of the hub's models, one packed file, or all of both. */
+static int verify(struct view *v, const char *repository, const char *packed, struct err *e)
+{
+    size_t bad = 0, bad_packed = 0;
+    int rc;
     if (v->json)
         json_write_array(&v->w);
-    if (rc == 0 && repository)
+    if (packed)
+        rc = verify_packed(v, packed, &bad_packed, e);
+    else if (repository)
         rc = verify_one(v, repository, &bad, e);
-    for (size_t i = 0; rc == 0 && i < l.n; i++)
-        rc = verify_one(v, l.models[i].repository, &bad, e);
+    else
+        rc = verify_all(v, &bad, &bad_packed, e);
     if (v->json)
         json_write_array_end(&v->w);
-    cache_list_close(&l);
     if (rc == 0 && bad)
         rc = err_set(e, ERR_FORMAT,
                      "%zu %s not what the hub gave, expected none: remove the model and pull it "
                      "again",
                      bad, bad == 1 ? "file is" : "files are");
+    if (rc == 0 && bad_packed)
+        rc = err_set(e, ERR_FORMAT,
+                     "%zu packed %s damaged, expected none: remove %s, the next start makes %s "
+                     "anew",
+                     bad_packed, bad_packed == 1 ? "file is" : "files are",
+                     bad_packed == 1 ? "it" : "them", bad_packed == 1 ? "it" : "them");
     return rc;
 }
 
 /* ---- remove ---- */
 
-static int remove_model(struct view *v, const char *repository, struct err *e)
+static void tell_removed(struct view *v, const char *what, uint64_t freed)
 {
-    uint64_t freed = 0;
-    int rc = cache_remove(v->hub_folder, repository, &freed, e);
-    if (rc < 0)
-        return rc;
     if (v->json) {
         json_write_object(&v->w);
-        json_put_str(&v->w, "removed", repository);
+        json_put_str(&v->w, "removed", what);
         json_put_u64(&v->w, "freed_bytes", freed);
         json_write_object_end(&v->w);
     } else {
-        buf_printf(&v->out, "removed %s: ", repository);
+        buf_printf(&v->out, "removed %s: ", what);
         put_size(&v->out, freed);
         buf_str(&v->out, " freed");
     }
-    return 0;
+}
+
+/* With what was packed of it. */
+static int remove_model(struct view *v, const char *repository, struct err *e)
+{
+    uint64_t freed = 0;
+    size_t n = 0;
+    int rc = cache_remove(v->hub_folder, repository, &freed, e);
+    if (rc == 0)
+        rc = models_packed_prune(v->packed_folder, repository, &n, &freed, e);
+    if (rc == 0)
+        tell_removed(v, repository, freed);
+    return rc;
+}
+
+static int remove_packed(struct view *v, const char *name, struct err *e)
+{
+    uint64_t freed = 0;
+    int rc = packed_remove(v->packed_folder, name, &freed, e);
+    if (rc == 0)
+        tell_removed(v, name, freed);
+    return rc;
+}
+
+static int prune(struct view *v, struct err *e)
+{
+    uint64_t freed = 0;
+    size_t n = 0;
+    char what[48];
+    int rc = models_packed_prune(v->packed_folder, NULL, &n, &freed, e);
+    snprintf(what, sizeof what, "%zu packed %s", n, n == 1 ? "file" : "files");
+    if (rc == 0)
+        tell_removed(v, what, freed);
+    return rc;
 }
 
 /* ---- the command ---- */
 
-static int name_of(const struct settings *s, struct cache_name *name, struct err *e)
+/* What a word names: a packed file, or one of the hub's models. */
+struct named {
+    struct cache_name hub;
+    char packed[PACKED_NAME_SIZE]; /* "": none */
+};
+
+static int name_of(const struct view *v, const struct settings *s, struct named *out, struct err *e)
 {
+    out->packed[0] = 0;
     if (settings_words(s) < 2)
-        return err_set(e, ERR_USAGE, "models remove: no model is named, expected ORG/NAME");
-    int rc = cache_name_parse(name, settings_word(s, 1), e);
-    if (rc == 0 && strchr(settings_word(s, 1), '@'))
+        return err_set(e, ERR_USAGE,
+                       "models remove: nothing is named, expected ORG/NAME or the name of a packed "
+                       "file");
+    const char *word = settings_word(s, 1);
+    if (models_packed_is_name(word)) {
+        int rc = models_packed_find(v->packed_folder, word, out->packed, e);
+        if (rc != ERR_NOTFOUND || strlen(word) == PACKED_DIGITS)
+            return rc;
+        out->packed[0] = 0; /* the hub may have a model of such a name */
+    }
+    int rc = cache_name_parse(&out->hub, word, e);
+    if (rc == 0 && strchr(word, '@'))
         rc = err_set(e, ERR_USAGE,
-                     "'%s' names a revision, expected ORG/NAME: a model is taken as a whole",
-                     settings_word(s, 1));
+                     "'%s' names a revision, expected ORG/NAME: a model is taken as a whole", word);
     return rc;
 }
 
 static int dispatch(struct view *v, const struct settings *s, struct err *e)
 {
     const char *verb = settings_words(s) ? settings_word(s, 0) : "list";
-    struct cache_name name;
+    struct named name;
     bool named = settings_words(s) == 2;
     if (strcmp(verb, "list") == 0 && !named)
         return list(v, e);
+    if (strcmp(verb, "prune") == 0 && !named)
+        return prune(v, e);
+    if (strcmp(verb, "verify") == 0 && !named)
+        return verify(v, NULL, NULL, e);
     if (strcmp(verb, "verify") == 0) {
-        int rc = named ? name_of(s, &name, e) : 0;
-        return rc < 0 ? rc : verify(v, named ? name.repository : NULL, e);
+        int rc = name_of(v, s, &name, e);
+        return rc < 0 ? rc : verify(v, name.hub.repository, name.packed[0] ? name.packed : NULL, e);
     }
     if (strcmp(verb, "remove") == 0) {
-        int rc = name_of(s, &name, e);
-        return rc < 0 ? rc : remove_model(v, name.repository, e);
+        int rc = name_of(v, s, &name, e);
+        if (rc < 0)
+            return rc;
+        return name.packed[0] ? remove_packed(v, name.packed, e)
+                              : remove_model(v, name.hub.repository, e);
     }
-    return err_set(e, ERR_USAGE, "'%s%s%s', expected list, verify [NAME] or remove NAME", verb,
-                   named ? " " : "", named ? settings_word(s, 1) : "");
+    return err_set(e, ERR_USAGE, "'%s%s%s', expected list, verify [NAME], remove NAME or prune",
+                   verb, named ? " " : "", named ? settings_word(s, 1) : "");
 }
 
 static int run(const struct settings *s, struct err *e)
 {
     struct hub_options o;
     struct buf hub;
+    char packed[PATH_MAX];
     struct view v = {.o = &o, .json = settings_option_flag(s, "json")};
     buf_init(&hub, PATH_MAX);
     buf_init(&v.out, OUTPUT_BYTES_MAX);
@@ -226,6 +330,7 @@ static int run(const struct settings *s, struct err *e)
     hub_setup(&o, s);
     int rc = cache_hub_folder(&o.places, &hub, e);
     v.hub_folder = buf_cstr(&hub);
+    v.packed_folder = fleet_packed_folder(s, packed, sizeof packed);
     if (rc == 0)
         rc = dispatch(&v, s, e);
     if (rc == 0)
@@ -248,17 +353,25 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const enum setting_id settings[] = {SET_HF_HOME, SET_HF_HUB_CACHE, SET_LOG_LEVEL, SET_N};
+static const enum setting_id settings[] = {SET_HF_HOME, SET_HF_HUB_CACHE, SET_LLM_PACKED_DIR,
+                                           SET_LOG_LEVEL, SET_N};
 
 static const struct command_spec spec = {
     .name = "models",
-    .usage = "wattle models [list | verify [NAME] | remove NAME] [--json]",
-    .summary = "lists, verifies or removes the models that were downloaded",
+    .usage = "wattle models [list | verify [NAME] | remove NAME | prune] [--json]",
+    .summary = "lists, verifies or removes downloaded models and packed weights",
     .notes =
         "list (the default): each model in the hub's cache with its size and whether all of it is\n"
         "there. verify reads every file and compares its sha256 (or git's id) with what the hub\n"
         "gave; a file that is bad or missing makes it fail. remove deletes one model, all\n"
-        "revisions. The cache is the one that Python's huggingface_hub uses.\n\n"
+        "revisions, and what was packed of it. The cache is the one that Python's huggingface_hub\n"
+        "uses.\n\n"
+        "Packed weights are listed by the beginning of their files' names: ready, stale (the "
+        "model\n"
+        "has changed), orphan (it is gone), damaged or unfinished. verify and remove take such a\n"
+        "name too; prune removes all that are not ready. Processes that use a removed file keep "
+        "it\n"
+        "until they end.\n\n"
         "  wattle models verify TinyLlama/TinyLlama-1.1B-Chat-v1.0",
     .options = options,
     .settings = settings,
