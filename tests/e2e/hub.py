@@ -33,7 +33,7 @@ class Place:
         self.repository = self.hub.add(name, dict(FILES if files is None else files))
         self.home = os.path.join(folder, "hf")
         self.cache = os.path.join(self.home, "hub", "models--" + name.replace("/", "--"))
-        self.env = {"HF_HOME": self.home, "HF_ENDPOINT": self.hub.url}
+        self.env = {"HF_HOME": self.home, "HF_ENDPOINT": self.hub.url, "LLM_PACKED_DIR": os.path.join(folder, "packed")}
 
     def pull(self, *args, code=0, name=None, **env):
         got, out, err = lab.run("pull", name or self.name, *args, **{**self.env, **env})
