@@ -2,7 +2,8 @@
 /* lab: takes the engine apart, for tests and for people who port models: JSON lines in, JSON lines
  * out.
  *
- * Owns: the formats of docs/lab.md (logits, tokenize, detokenize, template), and scoring (eval).
+ * Owns: the formats of docs/lab.md (logits, tokenize, detokenize, template), scoring (eval), and
+ * other element types for a model's weights (quantize).
  * May include: base, codec, settings, meter, report and the whole library half (the only exception
  * to the layers). Start reading: lines.c, eval.c. */
 #ifndef WATTLE_LAB_LAB_H
@@ -88,5 +89,40 @@ struct lab_synth_result {
 int lab_synth(const struct lab_synth_options *o, struct lab_synth_result *out, struct err *e);
 /* The names of the shapes, NULL beyond the last; *source as in the result. */
 const char *lab_synth_shape(size_t i, const char **source);
+
+/* A model with other element types, written as GGUF: from GGUF or, for the families that
+ * model/export.c names, from safetensors. */
+struct lab_quantized {
+    const char *name;
+    const char *from, *to; /* element types */
+    uint64_t weights, bytes;
+    double error; /* squared, over the squares; 0 where nothing is lost */
+};
+struct lab_quantize_options {
+    const char *model_path;
+    const char *output_path; /* appears whole or not at all; what was there is replaced */
+    const char *type;        /* of lab_quantize_types */
+    const char
+        *calibration_path; /* NULL: none; else a text, or "-": its activations weigh errors */
+    const char *isa;
+    int threads;
+    bool (*keep_going)(void *ctx); /* false: ERR_CANCELLED; or NULL */
+    /* Each tensor once it is written, in the order of the file; or NULL. */
+    void (*on_tensor)(void *ctx, const struct lab_quantized *t);
+    /* done of all steps of what ("measuring", "writing"), from one thread; or NULL */
+    void (*on_progress)(void *ctx, const char *what, uint64_t done, uint64_t all);
+    void *ctx;
+};
+struct lab_quantize_result {
+    size_t tensors, quantized;
+    uint64_t bytes, source_bytes; /* of the files */
+    double bits;                  /* a weight, over all tensors */
+    double error;                 /* squared, of all matrices, over their squares */
+    double seconds;
+};
+int lab_quantize(const struct lab_quantize_options *o, struct lab_quantize_result *out,
+                 struct err *e);
+/* Names of the types, NULL-terminated. */
+extern const char *const lab_quantize_types[];
 
 #endif

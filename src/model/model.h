@@ -136,4 +136,6 @@ struct model_sampling {
 };
 void model_text_sampling(const struct model_text *t, struct model_sampling *out);
 
+#include "model/export.h"
+
 #endif
