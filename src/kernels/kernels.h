@@ -76,16 +76,19 @@ enum activation {
     ACTIVATION_RELU2,
 };
 
-/* Attention of one query head over n_kv positions. Position p of this KV head begins at
- * k + p * stride and v + p * stride (floats). */
+/* Attention of the query heads that share a KV head over n_kv positions. Position p of the KV head
+ * begins at k + p * stride and v + p * stride (floats). */
 struct attention {
-    const float *q; /* [head_dim] */
+    const float *q; /* [n_q][head_dim] */
     const float *k, *v;
-    size_t stride, head_dim, n_kv;
+    size_t n_q, stride, head_dim, n_kv;
     float scale;
-    float softcap;     /* 0: none */
-    float slope;       /* ALiBi: slope * p is added to the score of position p; 0: none */
-    const float *bias; /* [n_kv], added to the scores; 7 more are read and not used; NULL: none */
+    float softcap; /* 0: none */
+    const float
+        *slopes;       /* [n_q] ALiBi: slope * p is added to the score of position p; NULL: none */
+    const float *bias; /* query i's [n_kv] at bias + i * bias_stride, added to the scores; 7 more
+                        * are read and not used; NULL: none */
+    size_t bias_stride;
 };
 
 /* One ISA's kernels. Lengths k are in elements: multiples of the weight type's block (and of 32 for
@@ -166,9 +169,10 @@ struct kernels {
      * a * cos - b * sin, a * sin + b * cos, each operation rounded. n_rot even. exact. */
     void (*rope)(float *x, const float *cos_t, const float *sin_t, size_t n_rot, bool interleaved);
 
-    /* y = softmax(score) v, [head_dim]. scores: scratch of n_kv floats. n_kv > 0. exact:
+    /* y = softmax(score) v for each query, [n_q][head_dim]. scores: scratch of [n_q][n_kv] floats.
+     * n_kv > 0. exact, and for a query what it is alone:
      *   score[p] = dot(q, k[p]) * scale, as mul_f32 sums; with a softcap that of `softcap`; with a
-     *   slope fma(slope, (float)p, score[p]); with a bias + bias[p];
+     *   slope that is not 0 fma(slope, (float)p, score[p]); with a bias + bias[p];
      *   e[p] = exp(score[p] - max score), 0 below exp(-87.3); sum of e in eight lanes, p to lane
      *   p mod 8, folded;
      *   y[i] = (v[0][i] * e[0] + v[1][i] * e[1] + …) / sum, fma by fma in the order of p from 0. */

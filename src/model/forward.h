@@ -61,8 +61,9 @@ struct forward {
     float *gate, *up;    /* [n_batch][the longer of n_ff and n_ff_shared] */
     struct q8_block *q8; /* [n_batch][longest row / 32] */
     float *row;          /* [n_threads][longest row] a dequantized row */
-    float *scores;       /* [n_threads][n_ctx] */
+    float *scores;       /* [n_threads][scores_size] */
     size_t longest_row;
+    size_t scores_size; /* n_ctx for each query head that is attended at once */
 
     /* For layers with experts. An entry is a token with one of the experts it chose; entries lie
      * expert by expert, so that each expert's tokens are its columns. */
@@ -102,6 +103,9 @@ void step_heads(struct forward *f, const struct layer *layer, const struct rotat
 /* x += residual_scale * post(f->projected), then x = after(x) (NULL: not). */
 void step_residual(struct forward *f, float *x, const struct norm *post, const struct norm *after,
                    size_t n);
+/* Query heads of a KV head that are attended at once: all that share it, or a part of them that
+ * divides them evenly. */
+size_t attend_queries(const struct traits *t);
 /* n tokens' queries over the layer's keys and values, the first of them at position first, into
  * f->attended. window 0: all positions are seen; scale: of q·k. */
 void step_attend(struct forward *f, const float *query, const float *keys, const float *values,

@@ -78,7 +78,8 @@ static bool lay_out(struct forward *f)
     f->up = take(&l, n, n_ff, sizeof *f->up);
     f->q8 = take(&l, n, divide_up(longest, 32), sizeof *f->q8);
     f->row = take(&l, threads, longest, sizeof *f->row);
-    f->scores = take(&l, threads, (size_t)t->n_ctx, sizeof *f->scores);
+    l.ok = l.ok && size_mul(attend_queries(t), (size_t)t->n_ctx, &f->scores_size);
+    f->scores = take(&l, threads, f->scores_size, sizeof *f->scores);
     lay_out_rotation(&l, &f->rope, n);
     lay_out_rotation(&l, &f->rope_local, n);
     if (t->n_expert)

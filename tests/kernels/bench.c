@@ -205,8 +205,29 @@ static void run_rope(void *arg)
 static void run_attention(void *arg)
 {
     struct rows *r = arg;
-    struct attention a = {r->a, r->a, r->b, DIM, DIM, KV, 0.125f, 0, 0, NULL};
+    struct attention a = {.q = r->a,
+                          .k = r->a,
+                          .v = r->b,
+                          .n_q = 1,
+                          .stride = DIM,
+                          .head_dim = DIM,
+                          .n_kv = KV,
+                          .scale = 0.125f};
     r->t->attention(&a, r->c, r->c + KV);
+}
+
+static void run_attention3(void *arg)
+{
+    struct rows *r = arg;
+    struct attention a = {.q = r->a,
+                          .k = r->a,
+                          .v = r->b,
+                          .n_q = 3,
+                          .stride = DIM,
+                          .head_dim = DIM,
+                          .n_kv = KV,
+                          .scale = 0.125f};
+    r->t->attention(&a, r->c, r->c + 3 * KV);
 }
 
 static void bench_rows(const struct kernels *t, struct rng *rng)
@@ -219,7 +240,8 @@ static void bench_rows(const struct kernels *t, struct rng *rng)
                {"rms_norm", run_rms_norm, ROW},
                {"silu_mul", run_silu_mul, ROW},
                {"rope", run_rope, DIM},
-               {"attention", run_attention, 2.0 * DIM * KV}};
+               {"attention", run_attention, 2.0 * DIM * KV},
+               {"attention of 3", run_attention3, 6.0 * DIM * KV}};
     struct rows r = {.t = t};
     r.a = allocate(DIM * KV * sizeof *r.a);
     r.b = allocate(DIM * KV * sizeof *r.b);

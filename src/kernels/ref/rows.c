@@ -75,17 +75,18 @@ void ref_rope(float *x, const float *cos_t, const float *sin_t, size_t n_rot, bo
     }
 }
 
-void ref_attention(const struct attention *a, float *scores, float *y)
+static void attend(const struct attention *a, size_t query, float *scores, float *y)
 {
+    const float slope = a->slopes ? a->slopes[query] : 0;
     float max = -INFINITY, lane[8] = {0};
     for (size_t p = 0; p < a->n_kv; p++) {
-        float s = ref_dot(a->q, a->k + p * a->stride, a->head_dim) * a->scale;
+        float s = ref_dot(a->q + query * a->head_dim, a->k + p * a->stride, a->head_dim) * a->scale;
         if (a->softcap != 0)
             s = ref_capped(s, a->softcap);
-        if (a->slope != 0)
-            s = fmaf(a->slope, (float)p, s);
+        if (slope != 0)
+            s = fmaf(slope, (float)p, s);
         if (a->bias)
-            s += a->bias[p];
+            s += a->bias[query * a->bias_stride + p];
         scores[p] = s;
         max = s > max ? s : max;
     }
@@ -100,4 +101,10 @@ void ref_attention(const struct attention *a, float *scores, float *y)
             acc = fmaf(a->v[p * a->stride + i], scores[p], acc);
         y[i] = acc / sum;
     }
+}
+
+void ref_attention(const struct attention *a, float *scores, float *y)
+{
+    for (size_t query = 0; query < a->n_q; query++)
+        attend(a, query, scores + query * a->n_kv, y + query * a->head_dim);
 }
