@@ -64,6 +64,12 @@ static int read_folders(struct comparison *c, const struct settings *s, struct e
     if (r == 0)
         r = find_reference(c, s, e);
     if (r == 0)
+        r = comparison_find_turns(c, e);
+    if (r == 0) {
+        bool asked_for = c->reference >= 0;
+        r = comparison_agree(c, asked_for ? c->reference : comparison_largest(c), asked_for, e);
+    }
+    if (r == 0)
         r = put_on_board(c, s, e);
     return r;
 }
@@ -95,7 +101,7 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      .value = "NAME",
      .help = "the model that the others are compared with (default: the first; with --models the "
-             "one with most parameters)"},
+             "one with most parameters, of folders saved by it the largest)"},
     REPORT_OUTPUT_OPTIONS,
     {.name = NULL},
 };

@@ -45,33 +45,3 @@ void judge_load(struct comparison *c, const struct settings *s, const struct loa
         comparison_warn(c, "the hypervisor took %.1f %% of the processors' time away",
                         100 * load->steal);
 }
-
-/* What mostly says nothing is nobody's measure, unless the user asked for it. */
-static bool is_worth_agreeing_with(const struct entrant *reference)
-{
-    size_t valid = 0;
-    for (size_t k = 0; k < reference->n_verdicts; k++)
-        valid += reference->verdicts[k] != VERDICT_NONE;
-    return 2 * valid >= reference->n_verdicts;
-}
-
-void judge_agreement(struct entrants *all, struct comparison *c, bool asked_for)
-{
-    if (c->reference < 0)
-        return;
-    const struct entrant *reference = &all->v[c->reference];
-    if (!asked_for && !is_worth_agreeing_with(reference)) {
-        log_info("no agreement: '%s', the largest, gives a verdict in less than half of its "
-                 "answers; --reference names another",
-                 reference->row->name);
-        c->reference = -1;
-        return;
-    }
-    for (size_t i = 0; i < all->n; i++) {
-        struct entrant *one = &all->v[i];
-        /* Sample k of each is the answer to reading k. */
-        for (size_t k = 0; k < one->n_verdicts && k < reference->n_verdicts; k++)
-            if (reference->verdicts[k] != VERDICT_NONE && !one->row->samples[k].failed)
-                one->row->samples[k].agreement = one->verdicts[k] == reference->verdicts[k];
-    }
-}

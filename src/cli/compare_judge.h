@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run of compare says of the machine and of the answers, once it is over. Private to
+/* What a run of compare says of the machine, once it is over. Private to
  * compare_run. */
 #ifndef WATTLE_CLI_COMPARE_JUDGE_H
 #define WATTLE_CLI_COMPARE_JUDGE_H
@@ -10,8 +10,5 @@
 /* Spread and drift of the fixed calculation's times, in the order of their taking. */
 void judge_noise(struct comparison *c, const double *ms, size_t n);
 void judge_load(struct comparison *c, const struct settings *s, const struct load *load);
-/* Whether each answer's verdict is the reference's. A reference that nobody asked for and that
- * mostly gives no verdict is given up: c->reference is -1 then. */
-void judge_agreement(struct entrants *all, struct comparison *c, bool asked_for);
 
 #endif

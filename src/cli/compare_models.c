@@ -113,7 +113,6 @@ void entrants_release(struct entrants *all)
         workload_model_free(&all->v[i].model);
         buf_release(&all->v[i].path);
         free(all->v[i].given);
-        free(all->v[i].verdicts);
     }
     free(all->v);
     *all = (struct entrants){.n = 0};

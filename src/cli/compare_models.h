@@ -11,9 +11,7 @@ struct entrant {
     char *given;     /* as the user named it */
     struct buf path; /* "": it could not be found */
     struct workload_model *model;
-    struct compared *row;    /* in the comparison */
-    unsigned char *verdicts; /* [rounds begun]: enum verdict, by round */
-    size_t n_verdicts, verdicts_capacity;
+    struct compared *row; /* in the comparison */
     size_t failed_in_a_row;
     bool out; /* it takes no part (any more): row->problem says why */
 };

@@ -25,7 +25,6 @@ enum {
     ROUNDS_DEFAULT = 30,
     ROUNDS_MAX = 1000000,
     GIVE_UP_AFTER = 3, /* failures from the beginning on, without a good one between */
-    BLOCK = 4,         /* readings a turn where models take turns in memory */
     PLAIN_EVERY_S = 10,
 };
 
@@ -123,18 +122,12 @@ static int keep_noise(struct run *r, struct err *e)
     return 0;
 }
 
-static int keep_verdict(struct entrant *one, enum verdict v, struct err *e)
+static enum compared_verdict verdict_of(const struct workload_result *r)
 {
-    if (one->n_verdicts == one->verdicts_capacity) {
-        size_t capacity = one->verdicts_capacity ? one->verdicts_capacity * 2 : 256;
-        unsigned char *p = realloc(one->verdicts, capacity);
-        if (!p)
-            return err_set(e, ERR_NOMEM, "no memory for the verdicts");
-        one->verdicts = p;
-        one->verdicts_capacity = capacity;
-    }
-    one->verdicts[one->n_verdicts++] = (unsigned char)v;
-    return 0;
+    static const enum compared_verdict verdicts[] = {[VERDICT_NONE] = COMPARED_NONE,
+                                                     [VERDICT_NORMAL] = COMPARED_NORMAL,
+                                                     [VERDICT_UNUSUAL] = COMPARED_UNUSUAL};
+    return r->good ? verdicts[r->verdict] : COMPARED_UNKNOWN;
 }
 
 static struct compared_sample sample_of(const struct workload_result *r)
@@ -142,6 +135,7 @@ static struct compared_sample sample_of(const struct workload_result *r)
     const struct metric_record *m = &r->record;
     return (struct compared_sample){
         .request = m->request,
+        .utc_s = (double)m->utc_us / 1e6,
         .time_ms = m->inference_time_s * 1e3,
         .first_token_ms = m->time_to_first_token_ms,
         .tokens_per_second = m->tokens_per_second,
@@ -153,6 +147,7 @@ static struct compared_sample sample_of(const struct workload_result *r)
         .prompt_tokens = r->good ? m->prompt_tokens : (double)NAN,
         .completion_tokens = r->good ? m->completion_tokens : (double)NAN,
         .throttled_ms = m->throttled_ms,
+        .verdict = verdict_of(r),
         .valid_verdict = r->good && r->verdict != VERDICT_NONE,
         .agreement = NAN,
         .failed = !r->good,
@@ -172,8 +167,6 @@ static int run_one(struct run *r, struct entrant *one, uint64_t request, struct 
     workload_model_run(one->model, request, &result);
     struct compared_sample sample = sample_of(&result);
     int rc = compared_add(one->row, &sample, e);
-    if (!rc)
-        rc = keep_verdict(one, result.verdict, e);
     if (!rc)
         rc = keep_noise(r, e);
     if (rc)
@@ -213,7 +206,7 @@ static int run_rounds(struct run *r, struct err *e)
 {
     int rc = 0;
     for (uint64_t round = 0; rc == 0 && entrants_left(&r->all) > 0; round++) {
-        uint64_t block = r->all.one_at_a_time ? BLOCK : 1;
+        uint64_t block = r->all.one_at_a_time ? COMPARED_TURN : 1;
         uint64_t most = r->rounds ? r->rounds : ROUNDS_MAX;
         if (r->done >= most || (r->duration_s > 0 && elapsed_s(r) >= r->duration_s))
             break;
@@ -407,9 +400,12 @@ static int run_all(struct run *r, struct err *e)
         rc = save_metrics(r, e);
     if (!rc)
         rc = describe(r, e);
-    judge_agreement(&r->all, r->c, reference != NULL);
+    struct err why = {""};
+    int agreed = comparison_agree(r->c, r->c->reference, reference != NULL, &why);
+    if (r->c->no_agreement[0])
+        log_info("no agreement: %s", r->c->no_agreement);
     put_power(r);
-    return rc;
+    return rc || !agreed ? rc : err_set(e, agreed, "%s", why.text);
 }
 
 int compare_run(const struct settings *s, struct comparison *c, struct err *e)

@@ -5,6 +5,8 @@
  * failed inference counts as failed and nowhere else. */
 #include "report/analysis.h"
 
+#include "report/pairs.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,58 +61,26 @@ double *analysis_values(const struct compared *m, enum compared_metric metric, s
 
 /* ---- pairs ---- */
 
-struct keyed {
-    uint64_t request;
-    size_t order;
-    double value;
-};
-
-static int by_request(const void *a, const void *b)
-{
-    const struct keyed *x = a, *y = b;
-    if (x->request != y->request)
-        return x->request < y->request ? -1 : 1;
-    return (x->order > y->order) - (x->order < y->order);
-}
-
-static struct keyed *keyed_values(const struct compared *m, enum compared_metric metric, size_t *n)
-{
-    struct keyed *v = malloc((m->n + 1) * sizeof *v);
-    *n = 0;
-    for (size_t i = 0; v && i < m->n; i++) {
-        double x = value_of(&m->samples[i], metric);
-        if (!isnan(x) && m->samples[i].request)
-            v[(*n)++] = (struct keyed){m->samples[i].request, i, x};
-    }
-    if (v)
-        qsort(v, *n, sizeof *v, by_request);
-    return v;
-}
-
-/* Differences of those that answered the same request, in order of requests; free(). A request that
- * stands twice in one model pairs with its namesake of the other, in order of time. NULL: no
+/* Differences of those that answered the same request, in order of requests; free(). NULL: no
  * memory. */
 static double *pair(const struct compared *x, const struct compared *y, enum compared_metric metric,
                     size_t *n, double *mean_y)
 {
-    size_t n_x = 0, n_y = 0;
-    struct keyed *a = keyed_values(x, metric, &n_x), *b = keyed_values(y, metric, &n_y);
-    double *d = a && b ? malloc((n_x + 1) * sizeof *d) : NULL;
+    size_t n_pairs = 0;
+    struct sample_pair *pairs = pairs_find(x, y, &n_pairs);
+    double *d = pairs ? malloc((n_pairs + 1) * sizeof *d) : NULL;
     double sum = 0;
     *n = 0;
-    for (size_t i = 0, k = 0; d && i < n_x && k < n_y;) {
-        if (a[i].request == b[k].request) {
-            sum += b[k].value;
-            d[(*n)++] = a[i++].value - b[k++].value;
-        } else if (a[i].request < b[k].request) {
-            i++;
-        } else {
-            k++;
-        }
+    for (size_t i = 0; d && i < n_pairs; i++) {
+        double of_x = value_of(&x->samples[pairs[i].x], metric);
+        double of_y = value_of(&y->samples[pairs[i].y], metric);
+        if (isnan(of_x) || isnan(of_y))
+            continue;
+        sum += of_y;
+        d[(*n)++] = of_x - of_y;
     }
     *mean_y = sum / (double)(*n ? *n : 1);
-    free(a);
-    free(b);
+    free(pairs);
     return d;
 }
 

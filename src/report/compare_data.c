@@ -141,6 +141,7 @@ void compare_json(const struct compare_result *a, struct buf *out)
     json_write_object_end(&w);
     name(&w, "baseline", a, a->baseline);
     name(&w, "reference", a, c->reference);
+    json_put_text(&w, "no_agreement", c->no_agreement);
     json_put_text(&w, "quality_metric",
                   a->quality_metric < 0 ? NULL : metric_kinds[a->quality_metric].key);
     json_put_bool(&w, "alternated", c->alternated);

@@ -219,7 +219,7 @@ static void where(struct doc *d, const struct compare_result *a)
                       "Noise: the time of a fixed calculation between inferences varied by %s %%",
                       number_short(s, c->noise_percent));
     if (c->alternated)
-        doc_paragraph(d, "The same requests went to each model in turns, in rotating order.");
+        doc_paragraph(d, "The same requests went to each model in turns.");
     if (c->utc_us) {
         char stamp[CLOCK_ISO_SIZE];
         clock_iso(c->utc_us, stamp);

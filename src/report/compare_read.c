@@ -27,9 +27,22 @@ static void agree(char *text, size_t size, const char *s)
         snprintf(text, size, "%s", text[0] ? "mixed" : s);
 }
 
+/* "" and what no version of ours writes: not known. */
+static enum compared_verdict verdict_of(const char *word)
+{
+    static const char *const words[] = {
+        [COMPARED_NONE] = "none", [COMPARED_NORMAL] = "normal", [COMPARED_UNUSUAL] = "unusual"};
+    for (size_t v = COMPARED_NONE; v <= COMPARED_UNUSUAL; v++)
+        if (strcmp(word, words[v]) == 0)
+            return (enum compared_verdict)v;
+    return COMPARED_UNKNOWN;
+}
+
 static struct compared_sample sample_of(const struct metric_sample *m)
 {
+    enum compared_verdict verdict = verdict_of(m->verdict);
     return (struct compared_sample){
+        .utc_s = m->utc_s,
         .time_ms = m->time_ms,
         .first_token_ms = m->first_token_ms,
         .tokens_per_second = m->tokens_per_second,
@@ -42,7 +55,8 @@ static struct compared_sample sample_of(const struct metric_sample *m)
         .completion_tokens = m->completion_tokens,
         .throttled_ms = m->throttled_ms,
         .request = m->request >= 1 && m->request < 1e15 ? (uint64_t)m->request : 0,
-        .valid_verdict = m->verdict[0] ? (double)(strcmp(m->verdict, "none") != 0) : (double)NAN,
+        .verdict = verdict,
+        .valid_verdict = verdict == COMPARED_UNKNOWN ? (double)NAN : verdict != COMPARED_NONE,
         .agreement = NAN,
         .failed = m->failed,
     };

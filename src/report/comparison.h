@@ -8,11 +8,22 @@
 #include "base/base.h"
 
 enum { COMPARED_MAX = 32, COMPARED_SAMPLES_MAX = 1000000 };
+/* Readings a turn where models are run one at a time in memory. */
+enum { COMPARED_TURN = 4 };
+
+/* What an answer says of its reading. */
+enum compared_verdict {
+    COMPARED_UNKNOWN, /* failed, or not asked */
+    COMPARED_NONE,    /* asked, but it does not say */
+    COMPARED_NORMAL,
+    COMPARED_UNUSUAL,
+};
 
 /* One inference. NAN: not known. */
 struct compared_sample {
     /* The same number in every model that answered the same request: what makes pairs. 0: none. */
     uint64_t request;
+    double utc_s; /* its stamp: seconds since 1970 */
     double time_ms, first_token_ms, tokens_per_second;
     double energy_j, joules_per_token;
     double memory_mb;      /* of the inference */
@@ -20,6 +31,7 @@ struct compared_sample {
     double cpu_percent;
     double prompt_tokens, completion_tokens;
     double throttled_ms;
+    enum compared_verdict verdict;
     /* Quality of the answer, 0..1: 1 a valid verdict, 0 none; NAN: not asked for one. */
     double valid_verdict;
     double agreement; /* 1: the reference model's verdict for the request, 0 another, NAN unknown */
@@ -44,8 +56,10 @@ struct compared {
 struct comparison {
     struct compared models[COMPARED_MAX];
     size_t n;
-    int reference;        /* index of the model that agreement is measured against; -1: none */
-    bool alternated;      /* run by us: the same requests, in rotating order, on one machine */
+    int reference;          /* index of the model that agreement is measured against; -1: none */
+    char no_agreement[600]; /* why agreement is not known of all; "": it is, or nobody has verdicts
+                             */
+    bool alternated;        /* the same requests went to each in turns */
     double noise_percent; /* spread of a fixed calculation's time between inferences: coefficient of
                              variation; NAN: not measured */
     double idle_w, max_w; /* of the estimate, where it was used */

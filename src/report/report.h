@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "report/compare.h"
 #include "report/comparison.h"
+#include "report/together.h"
 
 struct report;
 

@@ -315,7 +315,9 @@ bool analysis_judge(struct compare_result *a)
         done = say_choice(a);
     if (done)
         done = say_beaten(a);
-    if (done && a->quality_metric < 0 && a->c->n > 1)
+    if (done && a->c->no_agreement[0])
+        done = line_add(&a->verdicts, "No agreement: %s.", a->c->no_agreement);
+    if (done && a->quality_metric < 0 && a->c->n > 1 && !a->c->no_agreement[0])
         done = line_add(&a->verdicts,
                         "Quality is not known: metrics files don't have it; 'wattle compare "
                         "--models' measures it.");

@@ -182,6 +182,41 @@ def refused(folder):
     check(d["baseline"] == "answers-24", "the reference is what others are compared with")
 
 
+def saved_in_turns(folder):
+    """Folders as `compare --models` saves them: turns by the stamps, agreement by the requests."""
+    def write(name, size, start, step, verdicts, strip=()):
+        where = os.path.join(folder, name)
+        os.makedirs(where, exist_ok=True)
+        rows = [{"timestamp": f"2025-10-07T10:30:{start + step * i:09.6f}+00:00", "request": 1000 + i, "verdict": v, "inference_time_ms": 100 + i,
+                 "energy_consumed_mj": 5, "cpu_percent_avg": 50, "memory_used_mb": 1, "device_id": "d", "model_name": name}
+                for i, v in enumerate(verdicts)]
+        rows = [{k: v for k, v in r.items() if k not in strip} for r in rows]
+        saved = {"summary": {"device_id": "d", "model_name": name, "total_inferences": len(rows)}, "detailed_metrics": rows,
+                 "model_loading": {"file_bytes": size}}
+        json.dump(saved, open(os.path.join(where, "m.json"), "w"))
+        return where
+
+    def compared(*dirs):
+        return json.loads(wattle("compare", *dirs, "--json"), parse_constant=constant)
+
+    said, other = ["normal", "unusual"] * 6, ["normal", "unusual", "none", "normal"] * 3
+    small, large = write("small", 10, 0, 2, other), write("large", 20, 1, 2, said)
+    d = compared(small, large)
+    check(d["alternated"] is True and not any("in turns" in w for w in d["warnings"]), f"{d['warnings']}")
+    check((d["reference"], d["no_agreement"], d["quality_metric"]) == ("large", None, "agreement"), f"{d['reference']} {d['no_agreement']}")
+    of = d["models"][0]["metrics"]
+    check((of["agreement"]["n"], of["agreement"]["mean"]) == (12, 0.5) and of["valid_verdict"]["mean"] == 0.75, f"{of['agreement']}")
+    check(compared(small, large, "--reference", "small")["models"][1]["metrics"]["agreement"]["n"] == 9, "where the reference has one")
+    apart = compared(small, write("later", 20, 24, 2, said))
+    check(apart["alternated"] is False and any("did not run in turns" in w for w in apart["warnings"]), "the same numbers, two runs")
+    check(apart["quality_metric"] == "agreement", "which does not need turns")
+    for strip, part in ((["verdict"], "'bare' have no verdicts"), (["request"], "no request in common")):
+        d = compared(small, write("bare", 20, 1, 2, said, strip))
+        check(part in (d["no_agreement"] or "") and any(part in v for v in d["verdicts"]), f"{d['no_agreement']} {d['verdicts']}")
+        check(d["reference"] is None and d["models"][0]["metrics"]["agreement"]["n"] == 0, "no reference")
+    check(compared(case("seed"), case("answers-24"))["no_agreement"] is None, "of plain runs it is said that quality is not known")
+
+
 def one_run(folder):
     runs = os.path.join(folder, "metrics")
     for name in ("answers-24", "answers-60", "seed"):
@@ -196,5 +231,5 @@ def one_run(folder):
 
 
 if __name__ == "__main__":
-    tests = [all_formats, files_are_kept, of_the_seed, hostile, refused, one_run]
+    tests = [all_formats, files_are_kept, of_the_seed, hostile, refused, saved_in_turns, one_run]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

@@ -86,6 +86,13 @@ def same_numbers_from_folders(folder):
             x, y = m["metrics"][key]["mean"], n["metrics"][key]["mean"]
             check(abs(x - y) <= 0.006 + 1e-3 * abs(x), f"{key}: {x} when measured, {y} from the folder")
     check(again["best"]["speed"]["difference"]["paired"], "answers to the same reading are pairs again")
+    check(again["alternated"] is True and not any("in turns" in w for w in again["warnings"]), f"turns: {again['warnings']}")
+    for key in ["reference", "no_agreement", "quality_metric"]:
+        check(report[key] == again[key], f"{key}: {report[key]} when measured, {again[key]} from the folder")
+    for m, n in zip(report["models"], again["models"]):
+        for key in ["agreement", "valid_verdict"]:
+            x, y = ({k: v for k, v in d["metrics"][key].items() if k in ("n", "mean")} for d in (m, n))
+            check(x == y, f"{key}: {x} when measured, {y} from the folder")
     check(report["power_profile"] == "Raspberry Pi 4 Model B" and (report["idle_w"], report["max_w"]) == (1.6, 5), "the board")
     for f in records(saved).values():
         check(f["summary"]["power_profile"] == f["model_loading"]["power_profile"] == "pi4", "the summary names the profile")
@@ -118,6 +125,8 @@ def one_at_a_time(folder):
     events = sorted((r["timestamp"], name) for name, f in records(saved).items() for r in f["detailed_metrics"])
     a, b = (m["name"] for m in report["models"])
     check([name for _, name in events] == [a] * 4 + [b] * 6 + [a] * 2, f"order {events}")
+    code, out, err = lab.run("compare", "--json", *[os.path.join(saved, n) for n in (a, b)])
+    check(code == 0 and json.loads(out)["alternated"] is False, f"six readings are not two whole turns of four: {err}")
 
 
 def wrong_usage(_):
