@@ -23,7 +23,7 @@ struct command {
 extern const struct command command_compare, command_run, command_serve, command_device,
     command_compose, command_report, command_consume, command_dashboard, command_generate,
     command_eval, command_logits, command_tokenize, command_detokenize, command_template,
-    command_pull, command_models, command_health, command_synth, command_quantize;
+    command_pull, command_models, command_health, command_synth, command_quantize, command_bench;
 
 /* 1 from a code that a library half function returned: ERR_USAGE gives EXIT_USAGE, ERR_CANCELLED
  * 130, others 1. */

@@ -22,7 +22,7 @@ static const struct command *const commands[] = {
     &command_run,      &command_device,     &command_compose,  &command_report,   &command_compare,
     &command_consume,  &command_dashboard,  &command_health,   &command_serve,    &command_generate,
     &command_tokenize, &command_detokenize, &command_template, &command_logits,   &command_eval,
-    &command_pull,     &command_models,     &command_synth,    &command_quantize,
+    &command_pull,     &command_models,     &command_synth,    &command_quantize, &command_bench,
 };
 static const struct command_list all = {commands, sizeof commands / sizeof commands[0]};
 

@@ -44,6 +44,7 @@
 #define WATTLE_KERNELS_KERNELS_H
 
 #include "kernels/packed.h"
+#include "kernels/peak.h"
 #include "kernels/quantize.h"
 #include "kernels/types.h"
 
@@ -95,7 +96,8 @@ struct attention {
  * q8 paths). Weights (row, w) may lie at any address, floats and blocks at multiples of 4; nothing
  * may alias but x == y where said. A length, row range or n of 0 is fine. */
 struct kernels {
-    const char *isa; /* "c", "avx2", "vnni", "neon", "dotprod" */
+    const char *isa;         /* "c", "avx2", "vnni", "neon", "dotprod" */
+    const struct peak *peak; /* what this machine code reaches at the most */
 
     /* k values of one weight row -> y. exact. */
     void (*dequant)(uint32_t type, const void *row, float *y, size_t k);

@@ -2,8 +2,8 @@
 /* lab: takes the engine apart, for tests and for people who port models: JSON lines in, JSON lines
  * out.
  *
- * Owns: the formats of docs/lab.md (logits, tokenize, detokenize, template), scoring (eval), and
- * other element types for a model's weights (quantize).
+ * Owns: the formats of docs/lab.md (logits, tokenize, detokenize, template), scoring (eval), speed
+ * (bench), synthetic models (synth), other element types for a model's weights (quantize).
  * May include: base, codec, settings, meter, report and the whole library half (the only exception
  * to the layers). Start reading: lines.c, eval.c. */
 #ifndef WATTLE_LAB_LAB_H
@@ -65,6 +65,46 @@ struct lab_eval_result {
     double kl_mean, kl_p50, kl_p95, kl_p99, kl_max; /* KL(reference || model), nats a token */
 };
 int lab_eval(const struct lab_eval_options *o, struct lab_eval_result *out, struct err *e);
+
+/* How fast a model is on this machine, and how near to what the machine can do at the most. */
+enum { LAB_BENCH_DEPTHS_MAX = 16, LAB_BENCH_ROWS_MAX = LAB_BENCH_DEPTHS_MAX + 1 };
+struct lab_bench_options {
+    const char *model_path, *isa;
+    const char *quant, *packed_folder; /* as in struct model_pack_options */
+    int threads;
+    int32_t prefill;                      /* tokens of a prompt; 0: not measured */
+    int32_t decode;                       /* tokens decoded at each depth; 0: not measured */
+    int32_t depths[LAB_BENCH_DEPTHS_MAX]; /* tokens that the context holds before */
+    size_t n_depths;
+    bool skip_depths;              /* those that the model's context does not hold are left out */
+    int32_t runs;                  /* of each test at least; fewer if they take long */
+    bool (*keep_going)(void *ctx); /* false: ERR_CANCELLED; or NULL */
+    void (*on_progress)(void *ctx, const char *what); /* or NULL */
+    void *ctx;
+};
+struct lab_bench_limits {
+    char isa[16];                              /* that the products are computed with */
+    double read_gb_s, int8_gmac_s, f32_gmac_s; /* all threads together */
+};
+struct lab_bench_row {
+    const char *test; /* "prefill", "decode" */
+    int32_t tokens, batch, depth;
+    size_t runs;
+    double tokens_per_second, slowest, fastest; /* the median, and the ends */
+    double multiply_adds, bytes_read;           /* a token */
+    const char *limit;                          /* "read_gb_s": the one that it is nearest to */
+    double fraction_of_limit;                   /* above 1 where caches hold the weights */
+};
+struct lab_bench_result {
+    char machine[256], isa[16], arch[32], quantization[40];
+    int threads;
+    uint64_t parameters, file_bytes;
+    double load_of_others; /* processors' worth of work of other processes meanwhile, or NAN */
+    struct lab_bench_limits limits;
+    struct lab_bench_row rows[LAB_BENCH_ROWS_MAX];
+    size_t n_rows;
+};
+int lab_bench(const struct lab_bench_options *o, struct lab_bench_result *out, struct err *e);
 
 /* A model of a published shape with random weights, for measuring: as GGUF if path ends in ".gguf",
  * else as a folder in Hugging Face layout. Seeded, written piece by piece under a temporary name;

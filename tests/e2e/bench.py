@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""wattle synth writes models that the program loads, whole or not at all."""
+"""wattle synth writes models that the program loads, whole or not at all; wattle bench measures them."""
 import json
 import os
 import re
@@ -86,4 +86,48 @@ def interrupted(folder):
     check(os.listdir(folder) == [], f"left behind: {os.listdir(folder)}")
 
 
-lab.main(makes_models_that_run, makes_a_folder, refuses, names_all_shapes, interrupted)
+def bench(path, *args, **env):
+    return lab.run("bench", "--model", path, *args, LLM_PACKED_DIR="none", **env)
+
+
+def measures(folder):
+    path, _ = synth(folder, "m.gguf", "--type", "q4_0", "--layers", "2")
+    file = os.path.join(folder, "result.json")
+    code, out, err = bench(path, "--threads", "1", "--prefill", "32", "--decode", "8", "--depth", "0,16", "--runs", "3", "--json", "--output", file)
+    check(code == 0 and not out, f"bench: {code} {err}")
+    with open(file, encoding="utf-8") as f:
+        r = json.load(f)
+    check(all(0.01 < r["limits"][k] < 1e6 for k in ("read_gb_s", "int8_gmac_s", "f32_gmac_s")), r["limits"])
+    check(r["machine"]["threads"] == 1 and r["machine"]["description"] and r["model"]["architecture"] == "llama", r)
+    rows = [(x["test"], x["tokens"], x["batch"], x["depth"]) for x in r["results"]]
+    check(rows == [("prefill", 32, 1, 0), ("decode", 8, 1, 0), ("decode", 8, 1, 16)], rows)
+    for x in r["results"]:
+        check(0 < x["slowest"] <= x["tokens_per_second"] <= x["fastest"] and x["runs"] >= 3, x)
+        check(0 < x["fraction_of_limit"] and x["limit"] in r["limits"] and x["multiply_adds_per_token"] > 1e6 and x["bytes_read_per_token"] > 1e4, x)
+    deep, shallow = r["results"][2], r["results"][1]
+    check(deep["bytes_read_per_token"] > shallow["bytes_read_per_token"], "a deeper context reads no more")
+
+
+def measures_as_a_table(folder):
+    path, _ = synth(folder, "m.gguf", "--type", "q4_0", "--layers", "1")
+    code, out, err = bench(path, "--prefill", "16", "--decode", "4", "--runs", "1")
+    check(code == 0 and re.search(r"^decode +4 +1 +0 +[0-9.]+ ", out, re.M) and "GB/s read" in out, f"{code} {out} {err}")
+    check("limits of the machine" in err, err)
+    depths = re.findall(r"^decode +4 +1 +([0-9]+) ", out, re.M)
+    check(depths == ["0"], f"depths {depths} of a context of 256")
+    for args, message in [(("--depth", "0,x"), "--depth 'x': expected numbers"), (("--prefill", "257"), "--prefill: 257, expected at most the model's context of 256"),
+                          (("--depth", "250", "--decode", "7"), "--depth: 250 and 7 decoded")]:
+        code, out, err = bench(path, *args)
+        check(code == 2 and message in err and not out, f"{args}: {code} {err}")
+
+
+def measuring_is_interrupted(folder):
+    path, _ = synth(folder, "m.gguf")
+    p = lab.Program("bench", "--model", path, "--runs", "1000", LLM_PACKED_DIR="none")
+    p.err.wait(lambda line: line.startswith("prefill of 256"), "the first test")
+    p.signal(signal.SIGINT)
+    check(p.end() == 130 and not p.out.all, f"exit code; {p.err.all} {p.out.all}")
+
+
+lab.main(makes_models_that_run, makes_a_folder, refuses, names_all_shapes, interrupted, measures, measures_as_a_table,
+         measuring_is_interrupted)

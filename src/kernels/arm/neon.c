@@ -21,6 +21,8 @@
     .rope = wide_rope, .attention = wide_attention
 
 const struct kernels kernels_neon = {
-    .isa = "neon", .mul_packed = wide_mul_packed, NEON_BUT_ISA_AND_PACKED};
-const struct kernels kernels_dotprod = {
-    .isa = "dotprod", .mul_packed = dotprod_mul_packed, NEON_BUT_ISA_AND_PACKED};
+    .isa = "neon", .peak = &peak_neon, .mul_packed = wide_mul_packed, NEON_BUT_ISA_AND_PACKED};
+const struct kernels kernels_dotprod = {.isa = "dotprod",
+                                        .peak = &peak_dotprod,
+                                        .mul_packed = dotprod_mul_packed,
+                                        NEON_BUT_ISA_AND_PACKED};

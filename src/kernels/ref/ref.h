@@ -52,5 +52,6 @@ void ref_rope(float *x, const float *cos_t, const float *sin_t, size_t n_rot, bo
 void ref_attention(const struct attention *a, float *scores, float *y);
 
 extern const struct kernels kernels_ref;
+extern const struct peak peak_ref;
 
 #endif

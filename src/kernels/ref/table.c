@@ -3,6 +3,7 @@
 
 const struct kernels kernels_ref = {
     .isa = "c",
+    .peak = &peak_ref,
     .dequant = ref_dequant,
     .quantize_q8 = ref_quantize_q8,
     .mul_f32 = ref_mul_f32,

@@ -22,8 +22,12 @@
     .rope = wide_rope, .attention = wide_attention
 
 const struct kernels kernels_avx2 = {
-    .isa = "avx2", .mul_packed = wide_mul_packed, AVX2_BUT_ISA_AND_PACKED};
-const struct kernels kernels_avx_vnni = {
-    .isa = "vnni", .mul_packed = avx_vnni_mul_packed, AVX2_BUT_ISA_AND_PACKED};
-const struct kernels kernels_avx512_vnni = {
-    .isa = "vnni", .mul_packed = avx512_vnni_mul_packed, AVX2_BUT_ISA_AND_PACKED};
+    .isa = "avx2", .peak = &peak_avx2, .mul_packed = wide_mul_packed, AVX2_BUT_ISA_AND_PACKED};
+const struct kernels kernels_avx_vnni = {.isa = "vnni",
+                                         .peak = &peak_avx_vnni,
+                                         .mul_packed = avx_vnni_mul_packed,
+                                         AVX2_BUT_ISA_AND_PACKED};
+const struct kernels kernels_avx512_vnni = {.isa = "vnni",
+                                            .peak = &peak_avx512_vnni,
+                                            .mul_packed = avx512_vnni_mul_packed,
+                                            AVX2_BUT_ISA_AND_PACKED};

@@ -13,5 +13,6 @@ void avx_vnni_mul_packed(uint32_t type, const void *w, size_t k, size_t row0, si
                          const struct q8_block *x, size_t n, float *out, size_t out_stride);
 void avx512_vnni_mul_packed(uint32_t type, const void *w, size_t k, size_t row0, size_t row1,
                             const struct q8_block *x, size_t n, float *out, size_t out_stride);
+extern const struct peak peak_avx2, peak_avx_vnni, peak_avx512_vnni;
 
 #endif
