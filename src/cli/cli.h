@@ -29,4 +29,8 @@ extern const struct command command_compare, command_run, command_serve, command
  * 130, others 1. */
 int exit_code_of(int code);
 
+/* What was printed did not arrive because who read it has gone, as `| head` does. Main ends quietly
+ * then, by SIGPIPE like other programs, once the command has done what it has to. */
+bool reader_has_gone(void);
+
 #endif

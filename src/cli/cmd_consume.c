@@ -152,7 +152,11 @@ static void print_message(struct consumer *c, const char *topic, struct span pay
         if (repeats_due(&c->said, "too long", clock_mono_ns(), note))
             log_warning("a message of %zu bytes on '%.200s' is too long to be printed%s", payload.n,
                         topic, note);
-    } else if (printf("%s\n", buf_cstr(&c->line)) < 0 || fflush(stdout) != 0) {
+    } else if (printf("%s\n", buf_cstr(&c->line)) >= 0 && fflush(stdout) == 0) {
+        return;
+    } else if (reader_has_gone()) {
+        listener_stop(&c->listener); /* what came is kept in the files all the same */
+    } else {
         listener_fail(&c->listener,
                       err_errno(&c->listener.e, errno, "cannot write to the standard output"));
     }

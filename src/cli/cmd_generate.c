@@ -246,7 +246,7 @@ static int run(const struct settings *s, struct err *e)
     if (rc == 0)
         rc = answer(s, &q, e);
     question_release(&q);
-    if (rc == ERR_CANCELLED && !interrupted())
+    if (rc == ERR_CANCELLED && !interrupted() && !reader_has_gone())
         rc = err_set(e, ERR_IO, "cannot write the answer to the standard output");
     return exit_code_of(rc);
 }

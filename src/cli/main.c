@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: finds the command, has its arguments parsed, calls it, and turns what it says into
  * an exit code. Whatever the command, output that could not be written is a failure: a script that
- * reads a file of ours must not take half of it for the whole. */
+ * reads a file of ours must not take half of it for the whole. Only a reader that has had enough is
+ * none. */
 #include "cli/cli.h"
 
 #include "cli/help.h"
@@ -10,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,11 +50,34 @@ static void fill_standard_descriptors(void)
             (void)!open("/dev/null", O_RDONLY);
 }
 
+bool reader_has_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO};
+    /* Of a pipe or socket only: a full disk has no such event. */
+    return ferror(stdout) && poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP));
+}
+
+/* As `ls | head` does; the code is for where the signal is not let through. */
+static int end_by_sigpipe(void)
+{
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+    sigprocmask(SIG_UNBLOCK, &pipe, NULL);
+    return 128 + SIGPIPE;
+}
+
 static int flush_output(const char *prefix, int code)
 {
     errno = 0;
     if ((fflush(stdout) == 0 && !ferror(stdout)) || code == EXIT_FAILED)
         return code; /* a failure has been told: often this very one */
+    int error_number = errno;
+    if (reader_has_gone())
+        return end_by_sigpipe();
+    errno = error_number;
     fprintf(stderr, "%s: cannot write to the standard output: %s\n", prefix,
             errno ? strerror(errno) : "an earlier write failed");
     return code == EXIT_DONE ? EXIT_FAILED : code;
@@ -146,7 +171,7 @@ int main(int argc, char **argv)
 {
     fill_standard_descriptors();
     tell_of_lost_pages();
-    /* A reader that went away is an error like others: `wattle run | head` has a broker to stop. */
+    /* Not before everything is saved and closed: `wattle run | head` has a broker to stop. */
     signal(SIGPIPE, SIG_IGN);
     char prefix[64] = "wattle";
     int code;

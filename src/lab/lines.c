@@ -36,6 +36,14 @@ static bool is_blank(struct span s)
     return true;
 }
 
+/* A reader that has had enough is no failure. */
+static int not_written(struct err *e)
+{
+    bool gone = errno == EPIPE;
+    int rc = err_errno(e, errno, "cannot write the answer");
+    return gone ? ERR_CANCELLED : rc;
+}
+
 int lines_flush(struct json_writer *w, FILE *out, struct err *e)
 {
     struct buf *b = w->out;
@@ -43,7 +51,7 @@ int lines_flush(struct json_writer *w, FILE *out, struct err *e)
     if (rc)
         return rc;
     if (b->n && fwrite(b->p, 1, b->n, out) != b->n)
-        return err_errno(e, errno, "cannot write the answer");
+        return not_written(e);
     buf_clear(b);
     return 0;
 }
@@ -61,7 +69,7 @@ static int close_answer(struct json_writer *w, FILE *out, struct err *e)
     buf_char(w->out, '\n');
     int rc = lines_flush(w, out, e);
     if (rc == 0 && fflush(out) != 0)
-        rc = err_errno(e, errno, "cannot write the answer");
+        rc = not_written(e);
     return rc;
 }
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -150,6 +151,37 @@ def ends_in_the_middle(folder):
         nothing_left(folder)
 
 
+def keeps_what_it_has_without_a_reader(folder):
+    """`wattle run | head`: quietly, as other programs end, but not before everything is saved; then those that only print."""
+    def unread(*args):
+        ours, its = os.pipe()
+        os.close(ours)
+        p = subprocess.run([lab.WATTLE, *args], env=lab.environment(TMPDIR=folder), stdin=subprocess.PIPE, stdout=its, stderr=subprocess.PIPE, timeout=lab.PATIENCE)
+        os.close(its)
+        check(p.returncode == -signal.SIGPIPE, f"{args}: {p.returncode} {p.stderr}")
+        check(b"ipe" not in p.stderr and b"standard output" not in p.stderr, f"{args}: {p.stderr}")
+    metrics = os.path.join(folder, "metrics")
+    llm = [*LLM, "--inferences", "2"] if lab.has_model() else ["--duration", "500ms"]
+    unread("run", "--interval", "0.1", "--metrics-dir", metrics, "--store", os.path.join(folder, "s.db"), *llm)
+    check(sqlite3.connect(os.path.join(folder, "s.db")).execute("select count(*) from messages").fetchone()[0] > 2, "the store")
+    nothing_left(folder)
+    if not lab.has_model():
+        return "the rest skipped: no model"
+    device = os.path.join(metrics, "edge-device-01")
+    check(json.load(open(glob.glob(device + "/*.json")[0], encoding="utf-8"))["summary"]["total_inferences"] == 2, "the metrics file")
+    text = os.path.join(folder, "t.txt")
+    with open(text, "w", encoding="utf-8") as f:
+        f.write("The pump runs warm and the valve stays shut. " * 20)
+    lines = os.path.join(folder, "in.jsonl")
+    with open(lines, "w", encoding="utf-8") as f:
+        f.write('{"case":1,"text":"warm"}\n' * 9)
+    unread("report", device)
+    unread("compare", device, device)
+    unread("generate", "--model", lab.MODEL, "--prompt", "hello", "--llm-max-new-tokens", "50")
+    unread("tokenize", "--model", lab.MODEL, "--input", lines)
+    unread("eval", "--model", lab.MODEL, "--text", text)
+
+
 def fails_when_nothing_worked(folder):
     port = lab.free_port()
     code, out, err = lab.run("run", "--duration", "300ms", "--interval", "0.05", "--json", "--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port))
@@ -265,6 +297,6 @@ def refuses_what_is_wrong(folder):
 
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
-    tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, fails_when_nothing_worked, leaves_nothing_behind, keeps_its_end, ends_while_it_starts,
+    tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, keeps_what_it_has_without_a_reader, fails_when_nothing_worked, leaves_nothing_behind, keeps_its_end, ends_while_it_starts,
              gets_along_with_few_files, says_what_it_would_use, refuses_what_is_wrong]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
