@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/repeat.h"
 
+#include "base/words.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -39,8 +41,8 @@ bool repeats_due(struct repeats *r, const char *line, uint64_t now_ns, char note
         return false;
     }
     if (l->unsaid)
-        snprintf(note, REPEAT_NOTE_SIZE, " (%" PRIu64 " times more since this was said last)",
-                 l->unsaid);
+        snprintf(note, REPEAT_NOTE_SIZE, " (%" PRIu64 " %s more since this was said last)",
+                 l->unsaid, plural(l->unsaid, "time", "times"));
     l->said++;
     l->said_ns = now_ns;
     l->unsaid = 0;

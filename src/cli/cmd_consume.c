@@ -295,8 +295,8 @@ static int run(const struct settings *s, struct err *e)
         if (!rc && c.listener.connections)
             consume_filter_tell(&c.filter, c.messages);
         if (!rc || c.listener.failure)
-            fprintf(stderr, "%llu messages, %llu bad\n", (unsigned long long)c.messages,
-                    (unsigned long long)c.bad);
+            fprintf(stderr, "%llu %s, %llu bad\n", (unsigned long long)c.messages,
+                    plural(c.messages, "message", "messages"), (unsigned long long)c.bad);
         if (!rc && !c.listener.connections && !c.listener.interrupted)
             rc = never_reached(&c.listener, e);
         if (!rc)

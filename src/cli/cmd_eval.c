@@ -52,12 +52,13 @@ struct names {
 static void print_text(const struct names *n, const struct lab_eval_result *r)
 {
     printf("model             %s (%s)\n", n->model, r->quantization);
-    printf("tokens            %zu, %zu of them scored, in %zu windows of %zu every %zu\n",
-           r->tokens, r->scored, r->windows, r->context, r->stride);
+    printf("tokens            %zu, %zu of them scored, in %zu %s of %zu every %zu\n", r->tokens,
+           r->scored, r->windows, plural(r->windows, "window", "windows"), r->context, r->stride);
     printf("perplexity        %.4f\n", r->perplexity);
     printf("loss              %.6f nats a token\n", r->loss);
     if (r->bytes)
-        printf("bits per byte     %.6f over %zu bytes\n", r->bits_per_byte, r->bytes);
+        printf("bits per byte     %.6f over %zu %s\n", r->bits_per_byte, r->bytes,
+               plural(r->bytes, "byte", "bytes"));
     if (n->reference) {
         printf("reference         %s (%s), perplexity %.4f\n", n->reference,
                r->reference_quantization, r->reference_perplexity);

@@ -109,8 +109,8 @@ static double decode_speed(const struct wattle_usage *u)
 
 static void print_usage_line(const struct wattle_usage *u)
 {
-    fprintf(stderr, "%d token%s, ", (int)u->completion_tokens,
-            u->completion_tokens == 1 ? "" : "s");
+    fprintf(stderr, "%d %s, ", (int)u->completion_tokens,
+            plural((uint64_t)u->completion_tokens, "token", "tokens"));
     if (decode_speed(u) > 0)
         fprintf(stderr, "%.1f tokens/s, ", decode_speed(u));
     fprintf(stderr, "first after %.0f ms\n", ms(u->first_token_ns));

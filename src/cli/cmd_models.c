@@ -88,7 +88,7 @@ static int list(struct view *v, struct err *e)
             buf_printf(&v->out, "%-52s %10s %6s  %s\n", "MODEL", "SIZE", "FILES", "STATE");
         for (size_t i = 0; i < l.n; i++)
             list_row(v, &l.models[i]);
-        buf_printf(&v->out, "%zu %s, ", l.n, l.n == 1 ? "model" : "models");
+        buf_printf(&v->out, "%zu %s, ", l.n, plural(l.n, "model", "models"));
         put_size(&v->out, sum);
         buf_printf(&v->out, ", in %s", v->hub_folder);
         rc = models_packed_table(v->packed_folder, &v->out, e);
@@ -203,13 +203,13 @@ static int verify(struct view *v, const char *repository, const char *packed, st
         rc = err_set(e, ERR_FORMAT,
                      "%zu %s not what the hub gave, expected none: remove the model and pull it "
                      "again",
-                     bad, bad == 1 ? "file is" : "files are");
+                     bad, plural(bad, "file is", "files are"));
     if (rc == 0 && bad_packed)
         rc = err_set(e, ERR_FORMAT,
                      "%zu packed %s damaged, expected none: remove %s, the next start makes %s "
                      "anew",
-                     bad_packed, bad_packed == 1 ? "file is" : "files are",
-                     bad_packed == 1 ? "it" : "them", bad_packed == 1 ? "it" : "them");
+                     bad_packed, plural(bad_packed, "file is", "files are"),
+                     plural(bad_packed, "it", "them"), plural(bad_packed, "it", "them"));
     return rc;
 }
 

@@ -45,8 +45,10 @@ static int run(const struct settings *s, struct err *e)
     if (rc == 0 && settings_option_flag(s, "json"))
         rc = print_json(name, &r, e);
     else if (rc == 0)
-        printf("%s\n%llu bytes fetched, %llu bytes reused\n", buf_cstr(&r.path),
-               (unsigned long long)r.fetched_bytes, (unsigned long long)r.reused_bytes);
+        printf("%s\n%llu %s, %llu %s\n", buf_cstr(&r.path), (unsigned long long)r.fetched_bytes,
+               plural(r.fetched_bytes, "byte fetched", "bytes fetched"),
+               (unsigned long long)r.reused_bytes,
+               plural(r.reused_bytes, "byte reused", "bytes reused"));
     else if (r.choices.n)
         fprintf(stderr, "GGUF files of '%s':\n%s", name, buf_cstr(&r.choices));
     hub_result_release(&r);

@@ -65,8 +65,10 @@ static void format_progress(char out[LINE_SIZE], const struct fleet_progress *p)
                      p->elapsed_s, p->connected, p->devices, (unsigned long long)p->sent,
                      (unsigned long long)p->acknowledged, (unsigned long long)p->published);
     if (p->inferences || p->running)
-        n += snprintf(out + n, (size_t)(LINE_SIZE - n), "  %llu inferences, %llu waiting",
-                      (unsigned long long)p->inferences, (unsigned long long)p->queued);
+        n += snprintf(out + n, (size_t)(LINE_SIZE - n), "  %llu %s, %llu waiting",
+                      (unsigned long long)p->inferences,
+                      plural(p->inferences, "inference", "inferences"),
+                      (unsigned long long)p->queued);
     if (p->skipped)
         n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", %llu skipped",
                       (unsigned long long)p->skipped);
@@ -74,8 +76,8 @@ static void format_progress(char out[LINE_SIZE], const struct fleet_progress *p)
         n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", %llu failed",
                       (unsigned long long)p->errors);
     if (p->alarms)
-        n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", %llu alarms",
-                      (unsigned long long)p->alarms);
+        n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", %llu %s", (unsigned long long)p->alarms,
+                      plural(p->alarms, "alarm", "alarms"));
     if (p->last_inference_s > 0)
         n += snprintf(out + n, (size_t)(LINE_SIZE - n), ", last %.1f s at %.1f tokens/s",
                       p->last_inference_s, p->last_tokens_per_second);
@@ -123,41 +125,83 @@ static void print_number(double v, int decimals)
         printf("  %10s", "-");
 }
 
-static void print_table(const struct fleet_result *r)
+/* Counters of which a run that goes well has none: shown where there are some. */
+enum rare_counter { RARE_REFUSED, RARE_DROPPED, RARE_RESTORED, RARE_ON_DISK, RARE_ALARMS, RARE_N };
+static const char *const rare_names[] = {"refused", "dropped", "restored", "on disk", "alarms"};
+
+static uint64_t rare_value(const struct fleet_device *d, int which)
+{
+    const uint64_t values[] = {d->refused, d->dropped, d->restored, d->on_disk, d->alarms};
+    return values[which];
+}
+
+static uint64_t rare_sum(const struct fleet_result *r, int which)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < r->n_devices; i++)
+        sum += rare_value(&r->devices[i], which);
+    return sum;
+}
+
+static void print_device(const struct fleet_device *d, int width, const bool shown[RARE_N])
+{
+    printf("%-*s  %8llu  %5llu/%-6llu  %10llu  %7llu", width, d->name, (unsigned long long)d->sent,
+           (unsigned long long)d->acknowledged, (unsigned long long)d->published,
+           (unsigned long long)d->inferences, (unsigned long long)d->skipped);
+    print_number(d->avg_ms, 1);
+    print_number(d->tokens_per_second, 1);
+    print_number(d->energy_j, 1);
+    for (int i = 0; i < RARE_N; i++)
+        if (shown[i])
+            printf("  %8llu", (unsigned long long)rare_value(d, i));
+    printf("  %s\n", d->metrics_file[0] ? d->metrics_file : "-");
+}
+
+static void print_sums(const struct fleet_result *r)
 {
     const struct fleet_progress *t = &r->total;
+    uint64_t restored = rare_sum(r, RARE_RESTORED), on_disk = rare_sum(r, RARE_ON_DISK);
+    printf("\n%.1f s: %llu %s", t->elapsed_s, (unsigned long long)t->sent,
+           plural(t->sent, "telemetry message", "telemetry messages"));
+    if (restored)
+        printf(", %llu from the queue of an earlier start", (unsigned long long)restored);
+    printf("; %llu of %llu %s acknowledged, %llu sent again, %llu dropped",
+           (unsigned long long)t->acknowledged, (unsigned long long)t->published,
+           plural(t->published, "message", "messages"), (unsigned long long)t->resent,
+           (unsigned long long)t->dropped);
+    if (t->refused)
+        printf(", %llu refused by the broker", (unsigned long long)t->refused);
+    if (on_disk)
+        printf(", %llu on disk for the next start", (unsigned long long)on_disk);
+    printf("; %llu %s, %llu failed, %llu skipped", (unsigned long long)t->inferences,
+           plural(t->inferences, "inference", "inferences"), (unsigned long long)t->errors,
+           (unsigned long long)t->skipped);
+    if (t->watches)
+        printf(", %llu %s", (unsigned long long)t->alarms, plural(t->alarms, "alarm", "alarms"));
+    if (r->energy_source[0] && t->inferences)
+        printf("; energy: %s", r->energy_source);
+    printf("\n");
+}
+
+static void print_table(const struct fleet_result *r)
+{
+    bool shown[RARE_N];
     size_t width = strlen("device");
     for (size_t i = 0; i < r->n_devices; i++) {
         size_t n = strlen(r->devices[i].name);
         width = n > width ? n : width;
     }
-    printf("%-*s  %8s  %12s  %10s  %7s  %10s  %10s  %10s%s  %s\n", (int)width, "device", "sent",
-           "acknowledged", "inferences", "skipped", "avg ms", "tokens/s", "energy J",
-           t->watches ? "  alarms" : "", "metrics file");
-    for (size_t i = 0; i < r->n_devices; i++) {
-        const struct fleet_device *d = &r->devices[i];
-        printf("%-*s  %8llu  %5llu/%-6llu  %10llu  %7llu", (int)width, d->name,
-               (unsigned long long)d->sent, (unsigned long long)d->acknowledged,
-               (unsigned long long)d->published, (unsigned long long)d->inferences,
-               (unsigned long long)d->skipped);
-        print_number(d->avg_ms, 1);
-        print_number(d->tokens_per_second, 1);
-        print_number(d->energy_j, 1);
-        if (t->watches)
-            printf("  %6llu", (unsigned long long)d->alarms);
-        printf("  %s\n", d->metrics_file[0] ? d->metrics_file : "-");
+    printf("%-*s  %8s  %12s  %10s  %7s  %10s  %10s  %10s", (int)width, "device", "sent",
+           "acknowledged", "inferences", "skipped", "avg ms", "tokens/s", "energy J");
+    for (int i = 0; i < RARE_N; i++) {
+        shown[i] = rare_sum(r, i) > 0 || (i == RARE_ALARMS && r->total.watches);
+        if (shown[i])
+            printf("  %8s", rare_names[i]);
     }
-    printf("\n%.1f s: %llu telemetry messages; %llu of %llu messages acknowledged, %llu sent "
-           "again, %llu dropped; %llu inferences, %llu failed, %llu skipped",
-           t->elapsed_s, (unsigned long long)t->sent, (unsigned long long)t->acknowledged,
-           (unsigned long long)t->published, (unsigned long long)t->resent,
-           (unsigned long long)t->dropped, (unsigned long long)t->inferences,
-           (unsigned long long)t->errors, (unsigned long long)t->skipped);
-    if (t->watches)
-        printf(", %llu alarm%s", (unsigned long long)t->alarms, t->alarms == 1 ? "" : "s");
-    if (r->energy_source[0] && t->inferences)
-        printf("; energy: %s", r->energy_source);
-    printf("\n");
+    printf("  metrics file\n");
+    for (size_t i = 0; i < r->n_devices; i++)
+        print_device(&r->devices[i], (int)width, shown);
+    print_sums(r);
 }
 
 static void write_device(struct json_writer *w, const struct fleet_device *d)
@@ -172,6 +216,9 @@ static void write_device(struct json_writer *w, const struct fleet_device *d)
     json_put_u64(w, "unacknowledged", d->waiting);
     json_put_u64(w, "dropped", d->dropped);
     json_put_u64(w, "resent", d->resent);
+    json_put_u64(w, "refused", d->refused);
+    json_put_u64(w, "restored", d->restored);
+    json_put_u64(w, "on_disk", d->on_disk);
     json_put_u64(w, "inferences", d->inferences);
     json_put_u64(w, "errors", d->errors);
     json_put_u64(w, "skipped", d->skipped);
@@ -201,6 +248,9 @@ static int print_json(const struct fleet_result *r, const struct view *v, struct
     json_put_u64(&w, "unacknowledged", t->waiting);
     json_put_u64(&w, "dropped", t->dropped);
     json_put_u64(&w, "resent", t->resent);
+    json_put_u64(&w, "refused", t->refused);
+    json_put_u64(&w, "restored", rare_sum(r, RARE_RESTORED));
+    json_put_u64(&w, "on_disk", rare_sum(r, RARE_ON_DISK));
     json_put_u64(&w, "reconnects", t->reconnects);
     json_put_u64(&w, "inferences", t->inferences);
     json_put_u64(&w, "errors", t->errors);

@@ -144,8 +144,9 @@ static void describe(struct entrant *one)
     row->parameters = (double)info->parameters;
     row->load_seconds = info->load_seconds;
     row->threads = info->threads;
-    log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s", row->name, info->load_seconds,
-             info->architecture, info->quantization, info->threads, info->isa);
+    log_info("Model '%s' loaded in %.3f s: %s, %s, %d %s, %s", row->name, info->load_seconds,
+             info->architecture, info->quantization, info->threads,
+             plural(info->threads, "thread", "threads"), info->isa);
 }
 
 /* False: it was dropped. */

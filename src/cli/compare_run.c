@@ -312,10 +312,10 @@ static int describe(struct run *r, struct err *e)
     r->c->machine = buf_steal(&b);
     buf_release(&b);
     buf_init(&b, 4096);
-    buf_printf(
-        &b,
-        "%llu readings through each model in turns, %d warm-ups not counted, LLM_MAX_LENGTH %lld",
-        (unsigned long long)r->done, r->warmup, (long long)settings_int(r->s, SET_LLM_MAX_LENGTH));
+    buf_printf(&b, "%llu %s through each model in turns, %d %s not counted, LLM_MAX_LENGTH %lld",
+               (unsigned long long)r->done, plural(r->done, "reading", "readings"), r->warmup,
+               plural(r->warmup, "warm-up", "warm-ups"),
+               (long long)settings_int(r->s, SET_LLM_MAX_LENGTH));
     if (settings_int(r->s, SET_LLM_MAX_NEW_TOKENS))
         buf_printf(&b, ", LLM_MAX_NEW_TOKENS %lld",
                    (long long)settings_int(r->s, SET_LLM_MAX_NEW_TOKENS));

@@ -204,6 +204,7 @@ void consume_filter_tell(const struct consume_filter *f, uint64_t taken)
     }
     buf_release(&seen);
     if (taken == 0 && f->other_times)
-        log_warning("all %llu messages were of times before --since or after --until",
-                    (unsigned long long)f->other_times);
+        log_warning("%llu %s before --since or after --until, none was taken",
+                    (unsigned long long)f->other_times,
+                    plural(f->other_times, "message was of a time", "messages were of times"));
 }

@@ -22,8 +22,8 @@ struct buf *output_add(struct deploy *d, const char *name, bool secret)
 
 void output_head(struct buf *out, const struct plan *p)
 {
-    buf_printf(out, "# Written by wattle %s for %zu device%s\n", WATTLE_VERSION, p->n_devices,
-               p->n_devices == 1 ? "" : "s");
+    buf_printf(out, "# Written by wattle %s for %zu %s\n", WATTLE_VERSION, p->n_devices,
+               plural(p->n_devices, "device", "devices"));
 }
 
 static int make_texts(struct deploy *d, struct err *e)

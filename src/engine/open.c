@@ -18,6 +18,7 @@ enum {
      * scratch for a small machine. */
     BATCH = 64,
     THREADS_MAX = 256,
+    MIB = 1 << 20,
 };
 
 static_assert((int)WATTLE_ENOMEM == ERR_NOMEM && (int)WATTLE_EIO == ERR_IO &&
@@ -74,10 +75,10 @@ static int check_memory(const struct wattle_model *m, int32_t context,
     if (limits->memory_bytes == 0 || need <= limits->memory_bytes)
         return 0;
     return err_set(e, ERR_LIMIT,
-                   "context of %d tokens needs %llu bytes for keys and values, the memory limit is "
-                   "%llu",
-                   (int)context, (unsigned long long)need,
-                   (unsigned long long)limits->memory_bytes);
+                   "context of %d tokens needs %llu MiB for keys and values, the memory limit is "
+                   "%llu MiB",
+                   (int)context, (unsigned long long)(need / MIB + (need % MIB != 0)),
+                   (unsigned long long)(limits->memory_bytes / MIB));
 }
 
 static void tell_of_template(const struct wattle_model *m, const char *path)
@@ -204,7 +205,6 @@ struct packing {
  * leave memory again; what is our own cannot. */
 static int check_need(void *ctx, const struct model_need *need, struct err *e)
 {
-    enum { MIB = 1 << 20 };
     const struct packing *p = ctx;
     uint64_t scratch = forward_bytes(p->m->forward), limit = p->limits->memory_bytes;
     uint64_t packed = need->packed_private ? need->packed_bytes : 0;

@@ -256,8 +256,8 @@ int prompt_limit_check(const struct prompt_limit *limit, size_t n, bool at_least
     if (n < limit->tokens)
         return 0;
     bool exactly = n == limit->tokens && !at_least;
-    return err_set(e, ERR_LIMIT, "prompt has %s%zu tokens, %s is %zu%s",
-                   at_least ? "at least " : "", n, limit->name, limit->tokens,
+    return err_set(e, ERR_LIMIT, "prompt has %s%zu %s, %s is %zu%s", at_least ? "at least " : "", n,
+                   plural(n, "token", "tokens"), limit->name, limit->tokens,
                    exactly ? ": no room for an answer" : "");
 }
 

@@ -310,9 +310,9 @@ static void log_analysis(const struct device *d, const struct job *j)
                   j->error.text);
         return;
     }
-    log_info("%s: analysis of telemetry #%llu: %.2f s, %d tokens, %.1f tokens/s, %.1f J", d->name,
-             (unsigned long long)j->seq, j->seconds, (int)j->tokens, j->tokens_per_second,
-             j->energy_j);
+    log_info("%s: analysis of telemetry #%llu: %.2f s, %d %s, %.1f tokens/s, %.1f J", d->name,
+             (unsigned long long)j->seq, j->seconds, (int)j->tokens,
+             plural(j->tokens, "token", "tokens"), j->tokens_per_second, j->energy_j);
     log_answer(d, j);
 }
 

@@ -65,8 +65,9 @@ static void report(struct fleet *f)
     char note[REPEAT_NOTE_SIZE];
     add_up(f, &p);
     if (p.dropped > f->dropped_said && repeats_due(&f->said, "dropped", clock_mono_ns(), note))
-        log_warning("%llu messages dropped so far: a device keeps %zu while its broker is away",
-                    (unsigned long long)p.dropped, f->queue_max);
+        log_warning("%llu %s so far: a device keeps %zu while its broker is away",
+                    (unsigned long long)p.dropped,
+                    plural(p.dropped, "message dropped", "messages dropped"), f->queue_max);
     f->dropped_said = p.dropped;
     tell_watchers(f, &p);
     if (f->o->on_progress)
@@ -265,8 +266,9 @@ static int check_kept(const struct fleet *f, struct err *e)
                            (unsigned long long)d->inferences);
     }
     if (f->not_kept)
-        return err_set(e, ERR_IO, "%llu messages are not in the store, the first: %s",
-                       (unsigned long long)f->not_kept, f->first_not_kept.text);
+        return err_set(e, ERR_IO, "%llu %s not in the store, the first: %s",
+                       (unsigned long long)f->not_kept,
+                       plural(f->not_kept, "message is", "messages are"), f->first_not_kept.text);
     return 0;
 }
 

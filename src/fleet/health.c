@@ -202,8 +202,9 @@ static double age_s(uint64_t now_ms, uint64_t then_ms)
 
 static void describe(const struct health *h, uint64_t now_ms, char line[HEALTH_LINE_SIZE])
 {
-    int n = snprintf(line, HEALTH_LINE_SIZE, "%s: %" PRIu64 " of %" PRIu64 " devices connected",
-                     state_names[h->state], h->connected, h->devices);
+    int n = snprintf(line, HEALTH_LINE_SIZE, "%s: %" PRIu64 " of %" PRIu64 " %s connected",
+                     state_names[h->state], h->connected, h->devices,
+                     plural(h->devices, "device", "devices"));
     if (h->telemetry_ms)
         n += snprintf(line + n, (size_t)(HEALTH_LINE_SIZE - n), ", last telemetry %.0f s ago",
                       age_s(now_ms, h->telemetry_ms));
@@ -211,8 +212,8 @@ static void describe(const struct health *h, uint64_t now_ms, char line[HEALTH_L
         n += snprintf(line + n, (size_t)(HEALTH_LINE_SIZE - n), ", last inference %.0f s ago",
                       age_s(now_ms, h->inference_ms));
     if (h->errors)
-        snprintf(line + n, (size_t)(HEALTH_LINE_SIZE - n),
-                 ", %" PRIu64 " of %" PRIu64 " inferences failed", h->errors, h->inferences);
+        snprintf(line + n, (size_t)(HEALTH_LINE_SIZE - n), ", %" PRIu64 " of %" PRIu64 " %s failed",
+                 h->errors, h->inferences, plural(h->inferences, "inference", "inferences"));
 }
 
 static int check_ready(const struct health *h, struct err *e)
@@ -220,9 +221,9 @@ static int check_ready(const struct health *h, struct err *e)
     if (h->state != HEALTH_RUNNING)
         return err_set(e, ERR_RANGE, "not ready: %s", state_names[h->state]);
     if (h->connected < h->devices)
-        return err_set(
-            e, ERR_RANGE, "not ready: %" PRIu64 " of %" PRIu64 " devices connected to %s%s%s",
-            h->connected, h->devices, h->broker, h->why_away[0] ? ": " : "", h->why_away);
+        return err_set(e, ERR_RANGE, "not ready: %" PRIu64 " of %" PRIu64 " %s connected to %s%s%s",
+                       h->connected, h->devices, plural(h->devices, "device", "devices"), h->broker,
+                       h->why_away[0] ? ": " : "", h->why_away);
     return 0;
 }
 

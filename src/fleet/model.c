@@ -40,8 +40,9 @@ int fleet_model_open(struct wattle_model **out, const struct settings *s, const 
 void fleet_model_log(const struct wattle_model_info *info, const char *name)
 {
     log_info("Compute device: %s", info->device);
-    log_info("Model '%s' loaded in %.3f s: %s, %s, %d threads, %s", name, info->load_seconds,
-             info->architecture, info->quantization, info->threads, info->isa);
+    log_info("Model '%s' loaded in %.3f s: %s, %s, %d %s, %s", name, info->load_seconds,
+             info->architecture, info->quantization, info->threads,
+             plural(info->threads, "thread", "threads"), info->isa);
 }
 
 int fleet_meter_open(struct meter **out, const struct settings *s, const struct fleet_power *power,

@@ -93,12 +93,16 @@ void fleet_say_what_waits(const struct fleet *f, const struct fleet_progress *to
     for (size_t i = 0; i < f->n; i++)
         kept += f->devices[i].on_disk;
     if (total->waiting > kept)
-        log_warning("%llu messages were not acknowledged by the broker",
-                    (unsigned long long)(total->waiting - kept));
+        log_warning("%llu %s acknowledged by the broker",
+                    (unsigned long long)(total->waiting - kept),
+                    plural(total->waiting - kept, "message was not", "messages were not"));
     if (kept)
-        log_warning("%llu messages wait on disk (MQTT_QUEUE_DIR) and are sent first at the next "
+        log_warning("%llu %s sent first at the next "
                     "start",
-                    (unsigned long long)kept);
+                    (unsigned long long)kept,
+                    plural(kept, "message waits on disk (MQTT_QUEUE_DIR) and is",
+                           "messages wait on disk (MQTT_QUEUE_DIR) and are"));
     if (total->refused)
-        log_warning("%llu messages were refused by the broker", (unsigned long long)total->refused);
+        log_warning("%llu %s by the broker", (unsigned long long)total->refused,
+                    plural(total->refused, "message was refused", "messages were refused"));
 }

@@ -59,8 +59,10 @@ static int open_dataset(struct fleet *f, struct err *e)
     if (!rc)
         rc = dataset_open(&f->dataset, buf_cstr(&path), e);
     if (!rc)
-        log_info("Dataset '%s': %zu rows of %zu devices, %zu skipped; temp is °C", buf_cstr(&path),
-                 dataset_rows(f->dataset), dataset_devices(f->dataset),
+        log_info("Dataset '%s': %zu %s of %zu %s, %zu skipped; temp is °C", buf_cstr(&path),
+                 dataset_rows(f->dataset), plural(dataset_rows(f->dataset), "row", "rows"),
+                 dataset_devices(f->dataset),
+                 plural(dataset_devices(f->dataset), "device", "devices"),
                  dataset_skipped(f->dataset));
     buf_release(&path);
     return rc;
@@ -169,7 +171,7 @@ static int allow_files(size_t n_devices, struct err *e)
         return 0;
     if (l.rlim_max != RLIM_INFINITY && l.rlim_max < need)
         return err_set(e, ERR_LIMIT, "%zu %s %llu open files, the system allows %llu (ulimit -Hn)",
-                       n_devices, n_devices == 1 ? "device needs" : "devices need",
+                       n_devices, plural(n_devices, "device needs", "devices need"),
                        (unsigned long long)need, (unsigned long long)l.rlim_max);
     l.rlim_cur = need;
     return setrlimit(RLIMIT_NOFILE, &l) ? err_errno(e, errno, "open files (ulimit -n)") : 0;

@@ -54,8 +54,10 @@ static int open_dataset(struct workload *w, struct err *e)
     if (!rc)
         rc = dataset_open(&w->dataset, buf_cstr(&path), e);
     if (!rc)
-        log_info("Dataset '%s': %zu rows of %zu devices, %zu skipped; temp is °C", buf_cstr(&path),
-                 dataset_rows(w->dataset), dataset_devices(w->dataset),
+        log_info("Dataset '%s': %zu %s of %zu %s, %zu skipped; temp is °C", buf_cstr(&path),
+                 dataset_rows(w->dataset), plural(dataset_rows(w->dataset), "row", "rows"),
+                 dataset_devices(w->dataset),
+                 plural(dataset_devices(w->dataset), "device", "devices"),
                  dataset_skipped(w->dataset));
     buf_release(&path);
     return rc;

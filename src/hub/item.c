@@ -198,10 +198,10 @@ int item_finish(struct item *it, struct err *e)
     struct buf blob;
     if (it->file->has_size && it->have != it->file->size)
         return err_set(e, ERR_IO,
-                       "'%s' of '%s' ended after %llu bytes, expected %llu: run this again, it "
+                       "'%s' of '%s' ended after %llu %s, expected %llu: run this again, it "
                        "goes on from there",
                        it->file->path, p->name.repository, (unsigned long long)it->have,
-                       (unsigned long long)it->file->size);
+                       plural(it->have, "byte", "bytes"), (unsigned long long)it->file->size);
     if (it->hash) {
         cache_hash_end(it->hash, sum);
         if (strcmp(sum, it->file->etag) != 0)

@@ -150,8 +150,8 @@ static int read_text(struct run *r, struct err *e)
     if (r->o->limit > 0 && r->o->limit < r->n)
         r->n = r->o->limit;
     if (r->n < 2)
-        return err_set(e, ERR_USAGE, "--text '%s': %zu token%s, expected 2 at least",
-                       r->o->text_path, r->n, r->n == 1 ? "" : "s");
+        return err_set(e, ERR_USAGE, "--text '%s': %zu %s, expected 2 at least", r->o->text_path,
+                       r->n, plural(r->n, "token", "tokens"));
     return 0;
 }
 

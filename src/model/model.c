@@ -111,9 +111,9 @@ static int load_gguf(struct model *m, struct err *e)
         code = model_bind(m, family, false, e);
     if (!code && n_tokens != 0 && n_tokens != (size_t)m->traits.n_vocab)
         code = err_set(e, ERR_FORMAT,
-                       "key 'tokenizer.ggml.tokens': %zu tokens, expected %d, the rows of "
+                       "key 'tokenizer.ggml.tokens': %zu %s, expected %d, the rows of "
                        "token_embd.weight",
-                       n_tokens, m->traits.n_vocab);
+                       n_tokens, plural(n_tokens, "token", "tokens"), m->traits.n_vocab);
     return code;
 }
 

@@ -406,8 +406,8 @@ int bind_check_unused(struct binder *b)
         n_unused++;
     }
     if (n_unused)
-        log_warning("'%s': %zu tensors are not used, the first is '%s'",
-                    weights_path(b->model->file), n_unused, first);
+        log_warning("'%s': %zu %s not used, the first is '%s'", weights_path(b->model->file),
+                    n_unused, plural(n_unused, "tensor is", "tensors are"), first);
     return 0;
 }
 

@@ -364,7 +364,8 @@ static void set_windows(struct config *c, struct traits *t, int32_t otherwise, i
     size_t n = config_count(c, names);
     read_window_size(c, t, otherwise);
     if (n && n != (size_t)t->n_layer)
-        config_fail(c, ERR_FORMAT, names, "%zu entries, expected %d, one a layer", n, t->n_layer);
+        config_fail(c, ERR_FORMAT, names, "%zu %s, expected %d, one a layer", n,
+                    plural(n, "entry", "entries"), t->n_layer);
     for (int32_t i = 0; i < t->n_layer && t->window && !c->code; i++)
         if (n ? named_sliding(c, i) : i >= first && (pattern == 0 || (i + 1) % pattern != 0))
             t->layers[i] |= LAYER_SLIDING;

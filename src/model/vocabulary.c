@@ -54,8 +54,8 @@ static int check_one_a_token(const struct arrays *a, const char *key, bool there
 {
     if (!there || n == a->tokens.n)
         return 0;
-    return err_set(e, ERR_FORMAT, "key '%s': %zu values, expected %zu, one a token", key, n,
-                   a->tokens.n);
+    return err_set(e, ERR_FORMAT, "key '%s': %zu %s, expected %zu, one a token", key, n,
+                   plural(n, "value", "values"), a->tokens.n);
 }
 
 static int read_arrays(const struct gguf *file, struct arrays *a, struct err *e)

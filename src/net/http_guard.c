@@ -17,8 +17,8 @@ int http_check_token(const char *token, struct err *e)
 {
     size_t n = strlen(token);
     if (n < HTTP_TOKEN_MIN || n > HTTP_TOKEN_MAX)
-        return err_set(e, ERR_USAGE, "the token has %zu characters, expected %d to %d", n,
-                       HTTP_TOKEN_MIN, HTTP_TOKEN_MAX);
+        return err_set(e, ERR_USAGE, "the token has %zu %s, expected %d to %d", n,
+                       plural(n, "character", "characters"), HTTP_TOKEN_MIN, HTTP_TOKEN_MAX);
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)token[i];
         if (!isalnum(c) && !strchr("-._~+/=", c))

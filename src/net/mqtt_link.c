@@ -127,9 +127,9 @@ static void on_incoming(struct mosquitto *client, void *ctx, const struct mosqui
     if (n <= MQTT_PAYLOAD_MAX)
         m->o.on_message(m->o.ctx, msg->topic, span_of(msg->payload, n), msg->retain);
     else if (repeats_due(&m->said, "too large", clock_mono_ns(), note))
-        log_warning(
-            "MQTT %s: a message of %zu bytes on '%.200s' is left out, expected at most %d%s",
-            m->o.client_id, n, msg->topic, MQTT_PAYLOAD_MAX, note);
+        log_warning("MQTT %s: a message of %zu %s on '%.200s' is left out, expected at most %d%s",
+                    m->o.client_id, n, plural(n, "byte", "bytes"), msg->topic, MQTT_PAYLOAD_MAX,
+                    note);
 }
 
 /* The broker's DISCONNECT (MQTT 5), else a code of libmosquitto, which its caller gets too. */

@@ -45,10 +45,10 @@ static void say_loss(const struct mqtt *m, const struct queue_loss *loss)
         snprintf(messages, sizeof messages, ", at least %llu messages,",
                  (unsigned long long)loss->messages);
     if (loss->places)
-        log_warning(
-            "queue '%s': damaged in %llu places: %llu bytes%s are lost; the messages around "
-            "them are kept",
-            path, (unsigned long long)loss->places, (unsigned long long)loss->skipped, messages);
+        log_warning("queue '%s': damaged in %llu %s: %llu bytes%s are lost; the messages around "
+                    "them are kept",
+                    path, (unsigned long long)loss->places, plural(loss->places, "place", "places"),
+                    (unsigned long long)loss->skipped, messages);
     if (loss->torn)
         log_warning("queue '%s': %llu bytes of a torn end were cut off", path,
                     (unsigned long long)loss->torn);
@@ -72,8 +72,9 @@ int mqtt_send_open(struct mqtt *m, struct err *e)
     bool there = queue_disk_exists(m->o.queue_dir, m->o.queue_name);
     int rc = there || m->o.queue_now ? open_disk(m, e) : 0;
     if (!rc && m->counters.restored)
-        log_info("queue '%s': %llu messages of an earlier start are sent first",
-                 queue_disk_path(m->disk), (unsigned long long)m->counters.restored);
+        log_info("queue '%s': %llu %s an earlier start are sent first", queue_disk_path(m->disk),
+                 (unsigned long long)m->counters.restored,
+                 plural(m->counters.restored, "message of", "messages of"));
     return rc;
 }
 

@@ -134,9 +134,10 @@ static void warn(struct comparison *c, const struct compared *m, const struct ga
                         m->name);
     if (g->said > m->n)
         comparison_warn(c,
-                        "'%s': files incomplete, single values of %zu of %llu inferences: the "
+                        "'%s': files incomplete, single values of %zu of %llu %s: the "
                         "others are left out",
-                        m->name, m->n, (unsigned long long)g->said);
+                        m->name, m->n, (unsigned long long)g->said,
+                        plural(g->said, "inference", "inferences"));
 }
 
 int comparison_read(struct comparison *c, const char *dir, struct err *e)

@@ -172,7 +172,8 @@ static void put_lead(struct doc *d, const struct report *r)
     struct buf b;
     char s[NUMBER_SIZE];
     buf_init(&b, 4096);
-    buf_printf(&b, "%" PRIu64 " inferences", r->all.inferences);
+    buf_printf(&b, "%" PRIu64 " %s", r->all.inferences,
+               plural(r->all.inferences, "inference", "inferences"));
     if (isfinite(r->all.time_avg_ms))
         buf_printf(&b, ", %s each", quantity(s, r->all.time_avg_ms, UNIT_MS));
     if (isfinite(r->all.energy_j) && r->all.inferences > 0)
@@ -195,9 +196,10 @@ static void document(const struct report *r, enum doc_kind kind, struct buf *out
     bool known = comparison_read(&c, r->dir, NULL) == 0 && compare_open(&a, &c, NULL) == 0;
     doc_open(&d, kind, out, "One run");
     put_lead(&d, r);
-    doc_paragraph(&d, "%s; %zu file%s in %s; energy: %s.",
-                  r->all.model[0] ? r->all.model : "model not said", r->n, r->n == 1 ? "" : "s",
-                  r->dir, r->all.energy_source[0] ? r->all.energy_source : "source not said");
+    doc_paragraph(&d, "%s; %zu %s in %s; energy: %s.",
+                  r->all.model[0] ? r->all.model : "model not said", r->n,
+                  plural(r->n, "file", "files"), r->dir,
+                  r->all.energy_source[0] ? r->all.energy_source : "source not said");
     if (known)
         doc_warnings(&d, a->warnings.v, a->warnings.n);
     doc_heading(&d, "Devices");

@@ -229,7 +229,7 @@ static bool say_lead(struct compare_result *a)
             fewest = a->models[i].answered;
     if (fewest < SAMPLES_FEW)
         buf_printf(&b, " (so far: of %zu %s only)", fewest,
-                   fewest == 1 ? "inference" : "inferences");
+                   plural(fewest, "inference", "inferences"));
     a->lead = buf_steal(&b);
     buf_release(&b);
     return a->lead != NULL;

@@ -22,16 +22,17 @@ static bool warn_of_samples(struct compare_result *a, const struct analysed *m)
     char ms[NUMBER_SIZE], share[NUMBER_SIZE];
     double time_ms = m->of[METRIC_TIME].mean * (double)m->of[METRIC_TIME].n;
     if (m->failed > 0)
-        done = line_add(&a->warnings, "%s: %zu of %zu inferences failed; they count nowhere else",
-                        name, m->failed, m->model->n);
+        done = line_add(&a->warnings, "%s: %zu of %zu %s; they count nowhere else", name, m->failed,
+                        m->model->n, plural(m->model->n, "inference failed", "inferences failed"));
     if (done && m->answered > 0 && m->answered < SAMPLES_FEW)
         done = line_add(&a->warnings,
-                        "%s: %zu inferences are too few to judge by: intervals of so few can't be "
+                        "%s: %zu %s to judge by: intervals of so few can't be "
                         "trusted",
-                        name, m->answered);
+                        name, m->answered,
+                        plural(m->answered, "inference is too few", "inferences are too few"));
     else if (done && m->answered > 0 && m->answered < RATHER_FEW)
-        done = line_add(&a->warnings, "%s: only %zu inferences: the 95th percentile is a guess",
-                        name, m->answered);
+        done = line_add(&a->warnings, "%s: only %zu %s: the 95th percentile is a guess", name,
+                        m->answered, plural(m->answered, "inference", "inferences"));
     if (done && m->throttled_ms > 0 && m->throttled_ms > THROTTLED_SHARE * time_ms)
         done = line_add(&a->warnings,
                         "%s: held back by its CPU quota for %s, %s of its time: a higher quota "

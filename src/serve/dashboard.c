@@ -101,7 +101,7 @@ static void describe_machine(char *out, size_t size)
     cpu_limits_read(&c, "/");
     if (uname(&u) == 0)
         snprintf(out, size, "%s: %s %s %s, %d %s", u.nodename, u.sysname, u.release, u.machine,
-                 c.threads, c.threads == 1 ? "processor" : "processors");
+                 c.threads, plural((uint64_t)c.threads, "processor", "processors"));
 }
 
 /* Only one of the two settings may say it, and a file that is named has one. */

@@ -147,8 +147,8 @@ int settings_parse(struct settings **out, const struct command_spec *spec, int a
         config_write(text, s);
         r = SETTINGS_DONE;
     } else if (s->n_words < spec->min_words) {
-        r = err_set(e, ERR_USAGE, "%d word%s given, %d needed, expected %s", s->n_words,
-                    s->n_words == 1 ? "" : "s", spec->min_words, spec->usage);
+        r = err_set(e, ERR_USAGE, "%d %s given, %d needed, expected %s", s->n_words,
+                    plural((uint64_t)s->n_words, "word", "words"), spec->min_words, spec->usage);
     }
 done:
     if (r == SETTINGS_DONE && buf_check(text, "the answer", e) < 0)

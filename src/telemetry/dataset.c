@@ -199,8 +199,8 @@ static int load(struct loading *l, struct span bytes, struct err *e)
     if (rc)
         goto done;
     if (d->skipped > DATASET_COMPLAINTS_MAX)
-        log_warning("dataset '%s': %zu more rows skipped", l->path,
-                    d->skipped - DATASET_COMPLAINTS_MAX);
+        log_warning("dataset '%s': %zu %s skipped", l->path, d->skipped - DATASET_COMPLAINTS_MAX,
+                    plural(d->skipped - DATASET_COMPLAINTS_MAX, "more row", "more rows"));
     if (d->n_rows == 0)
         rc = err_set(e, ERR_FORMAT, "has no usable row (%zu skipped)", d->skipped);
     else

@@ -103,8 +103,8 @@ int dataset_row_read(const struct dataset_columns *c, const struct csv_row *row,
 {
     int rc;
     if (row->n != c->n)
-        return err_set(e, ERR_FORMAT, "line %zu: %zu fields, expected %zu", row->line, row->n,
-                       c->n);
+        return err_set(e, ERR_FORMAT, "line %zu: %zu %s, expected %zu", row->line, row->n,
+                       plural(row->n, "field", "fields"), c->n);
     struct span ts = trim(row->fields[c->at[COLUMN_TS]]);
     if (!ts_plain(ts, r->ts))
         return bad(row, COLUMN_TS, ts, "seconds since 1970 from 0 to 1e11", e);

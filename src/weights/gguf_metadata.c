@@ -47,9 +47,9 @@ int gguf_read_string(struct cursor *c, const char *what, struct span *out, struc
     struct span s = cursor_take(c, n);
     if (!c->ok)
         return err_set(e, ERR_FORMAT,
-                       "%s: a string of %llu bytes reaches past the end of the file (%zu bytes "
+                       "%s: a string of %llu %s reaches past the end of the file (%zu bytes "
                        "left)",
-                       what, (unsigned long long)n, left);
+                       what, (unsigned long long)n, plural(n, "byte", "bytes"), left);
     *out = s;
     return 0;
 }
@@ -109,9 +109,9 @@ static int read_array_head(struct cursor *c, const char *what, uint32_t *elem, s
     size_t left = c->s.n - c->pos;
     if (count > left / least)
         return err_set(e, ERR_FORMAT,
-                       "%s: an array of %llu elements reaches past the end of the file (%zu bytes "
+                       "%s: an array of %llu %s reaches past the end of the file (%zu bytes "
                        "left)",
-                       what, (unsigned long long)count, left);
+                       what, (unsigned long long)count, plural(count, "element", "elements"), left);
     *elem = type;
     *n = (size_t)count;
     return 0;

@@ -150,8 +150,8 @@ int refuse_bytes(struct span s, const char *expected, struct err *e)
     if (code)
         return code;
     if (s.n < 4)
-        return err_set(e, ERR_FORMAT, "the file has %zu bytes: too short for %s, download it again",
-                       s.n, expected);
+        return err_set(e, ERR_FORMAT, "the file has %zu %s: too short for %s, download it again",
+                       s.n, plural(s.n, "byte", "bytes"), expected);
     return err_set(e, ERR_FORMAT, "the file begins with bytes %02x %02x %02x %02x, expected %s",
                    s.p[0], s.p[1], s.p[2], s.p[3], expected);
 }

@@ -38,9 +38,9 @@ static int find_header(struct safetensors *s, struct span file, struct err *e)
     uint64_t n = cursor_u64(&c);
     if (!c.ok)
         return err_set(e, ERR_FORMAT,
-                       "the file has %zu bytes, a safetensors file begins with %d: it is cut off, "
+                       "the file has %zu %s, a safetensors file begins with %d: it is cut off, "
                        "download it again",
-                       file.n, LENGTH_BYTES);
+                       file.n, plural(file.n, "byte", "bytes"), LENGTH_BYTES);
     if (n > HEADER_BYTES_MAX)
         return err_set(e, ERR_FORMAT, "header length: %" PRIu64 " bytes, expected at most %d", n,
                        HEADER_BYTES_MAX);

@@ -74,7 +74,7 @@ static int check_there(const struct weights *w, size_t n, struct err *e)
     return err_set(e, ERR_NOTFOUND,
                    "cannot load '%s': %zu of the model's %zu parts %s missing, '%s' first: "
                    "download the rest into the same folder",
-                   w->path, missing, n, missing == 1 ? "is" : "are", first);
+                   w->path, missing, n, plural(missing, "is", "are"), first);
 }
 
 /* split.no and split.count of part i say what its name says. */

@@ -197,6 +197,57 @@ def fails_when_nothing_worked(folder):
     nothing_left(folder)
 
 
+def columns(out):
+    """The table of a run by its columns' names, and the line of sums under it. Columns end under the end of their name."""
+    head, *rows = out.split("\n\n")[0].splitlines()
+    names = re.split(r"  +", head)
+    values = [re.sub(r"/ +", "/", row).split() for row in rows]
+    check(values and all(len(v) == len(names) for v in values), out)
+    return {n: [v[i] for v in values] for i, n in enumerate(names)}, out.rstrip().splitlines()[-1]
+
+
+def what_became_of_messages(folder):
+    """Refused, dropped, restored and on disk: in the table where there are any, always in --json."""
+    rare = {"refused", "dropped", "restored", "on disk"}
+    port = lab.free_port()
+    args = ["run", "--devices", "2", "--interval", "0.05", "--metrics-dir", os.path.join(folder, "metrics"), "--mqtt-broker", "127.0.0.1", "--mqtt-port", str(port)]
+    # Nobody is there: all waits on disk.
+    code, out, err = lab.run(*args, "--duration", "700ms", seconds=60)
+    table, sums = columns(out)
+    check(code == 1 and rare & set(table) == {"on disk"}, f"{code} {out} {err}")
+    kept = [int(n) for n in table["on disk"]]
+    check(all(k >= int(sent) > 1 for k, sent in zip(kept, table["sent"])), out)
+    check(f", {sum(kept)} on disk for the next start; " in sums and "restored" not in sums, sums)
+    code, out, err = lab.run(*args, "--duration", "700ms", "--json", seconds=60)
+    summary = json.loads(out)
+    check(code == 1 and [d["restored"] for d in summary["devices"]] == kept and summary["restored"] == sum(kept), f"{out} {err}")
+    check(summary["on_disk"] == sum(d["on_disk"] for d in summary["devices"]) > sum(kept), out)
+    check(summary["refused"] == summary["dropped"] == summary["acknowledged"] == 0, out)
+    # A broker that takes nothing so large as telemetry.
+    broker = lab.Broker(folder, port=port, config="allow_anonymous true\nmax_packet_size 120\n")
+    code, out, err = lab.run(*args, "--duration", "2s", seconds=60)
+    table, sums = columns(out)
+    check(code == 0 and rare & set(table) == {"refused", "restored"}, f"{code} {out} {err}")
+    check(sum(map(int, table["restored"])) == summary["on_disk"], out)
+    check(f", {summary['on_disk']} from the queue of an earlier start; " in sums, sums)
+    refused = sum(map(int, table["refused"]))
+    check(refused >= sum(map(int, table["sent"])) > 0 and f", {refused} refused by the broker; " in sums, out)
+    code, out, err = lab.run(*args, "--duration", "1s", "--json", seconds=60)
+    summary = json.loads(out)
+    check(code == 0 and summary["refused"] == sum(d["refused"] for d in summary["devices"]) > 0, f"{code} {out} {err}")
+    check(summary["restored"] == summary["on_disk"] == 0, out)
+    broker.kill()
+    # Room for one message each.
+    code, out, err = lab.run(*args, "--duration", "700ms", "--mqtt-queue-max", "1", seconds=60)
+    table, sums = columns(out)
+    check(code == 1 and rare & set(table) == {"dropped", "on disk"} and all(int(n) > 0 for n in table["dropped"]), f"{code} {out} {err}")
+    check(f", {sum(map(int, table['dropped']))} dropped, " in sums, sums)
+    # And where all goes well there is none of it.
+    code, out, err = lab.run("run", "--interval", "0.05", "--duration", "700ms", "--metrics-dir", os.path.join(folder, "m"), TMPDIR=folder, seconds=60)
+    table, sums = columns(out)
+    check(code == 0 and not rare & set(table) and not re.search("refused|restored|on disk|earlier start", sums), f"{code} {out} {err}")
+
+
 def leaves_nothing_behind(folder):
     p, port = start(folder, "--devices", "1", "--interval", "0.05")
     p.signal(signal.SIGKILL)
@@ -297,6 +348,6 @@ def refuses_what_is_wrong(folder):
 
 if __name__ == "__main__":
     lab.find("mosquitto"), lab.find("mosquitto_sub")
-    tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, keeps_what_it_has_without_a_reader, fails_when_nothing_worked, leaves_nothing_behind, keeps_its_end, ends_while_it_starts,
+    tests = [telemetry_of_a_fleet, analyses_and_metrics, names_the_source_that_was_used, ends_in_the_middle, keeps_what_it_has_without_a_reader, fails_when_nothing_worked, what_became_of_messages, leaves_nothing_behind, keeps_its_end, ends_while_it_starts,
              gets_along_with_few_files, says_what_it_would_use, refuses_what_is_wrong]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])

@@ -394,7 +394,7 @@ static void test_unused_tensor_is_told(void **state)
     if (open_model(&m, buf_view(&b), &e))
         fail_msg("%s", e.text);
     log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
-    assert_non_null(strstr(warning, "1 tensors are not used, the first is 'outpux.weight'"));
+    assert_non_null(strstr(warning, "1 tensor is not used, the first is 'outpux.weight'"));
     model_close(&m);
     buf_release(&b);
 }

@@ -361,7 +361,7 @@ static void test_wrong(void **state)
         {wrong_no_tokens, "key 'tokenizer.ggml.tokens': is missing"},
         {wrong_no_merges, "key 'tokenizer.ggml.merges': is missing"},
         {wrong_tokens_type, "key 'tokenizer.ggml.tokens': an array of u8, expected an array of"},
-        {wrong_scores_count, "key 'tokenizer.ggml.scores': 1 values, expected 2, one a token"},
+        {wrong_scores_count, "key 'tokenizer.ggml.scores': 1 value, expected 2, one a token"},
         {wrong_score, "key 'tokenizer.ggml.scores': value 0 is not a number"},
         {wrong_type_value, "key 'tokenizer.ggml.token_type': value 5 is 9, expected 1 to 6"},
         {wrong_bos, "key 'tokenizer.ggml.bos_token_id': 6, expected 0 to 5"},

@@ -10,8 +10,8 @@ static void read_layers(struct config *c, struct traits *t)
     int32_t every = c->gguf ? 4 : config_int_or(c, "no_rope_layer_interval", 1, INT32_MAX, 4);
     bool named = config_count(c, "layer_types") > 0;
     if (n && n != (size_t)t->n_layer)
-        config_fail(c, ERR_FORMAT, "no_rope_layers", "%zu entries, expected %d, one a layer", n,
-                    t->n_layer);
+        config_fail(c, ERR_FORMAT, "no_rope_layers", "%zu %s, expected %d, one a layer", n,
+                    plural(n, "entry", "entries"), t->n_layer);
     if (named)
         read_window(c, t, 0, 0); /* whatever use_sliding_window says */
     else if (config_is_set(c, "use_sliding_window"))
