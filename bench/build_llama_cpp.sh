@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Builds llama.cpp's llama-bench from the source package llama-cpp-python on PyPI, natively for this machine, into the folder
-# given, and prints its path. Needs cmake, g++ and about ten minutes on two cores.
+# Builds what bench/peers.py measures beside wattle (llama-bench and its like) from the source package llama-cpp-python on PyPI,
+# natively for this machine, into the folder given, and prints where they are. Needs cmake, g++ and about half an hour on two cores.
 set -euo pipefail
 dir=${1:?usage: bench/build_llama_cpp.sh FOLDER}
 mkdir -p "$dir"
@@ -13,6 +13,7 @@ cd "$dir"
 }
 [ -d llama_cpp_python-0.3.36 ] || tar xzf llama_cpp_python-0.3.36.tar.gz
 cmake -S llama_cpp_python-0.3.36/vendor/llama.cpp -B build -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF \
-    -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF >cmake.log
-cmake --build build --target llama-bench -j 2 >build.log
-echo "$PWD/build/bin/llama-bench"
+    -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF >cmake.log
+cmake --build build --target llama-bench llama-batched-bench llama-completion llama-server llama-quantize llama-perplexity \
+    -j "${JOBS:-2}" >build.log
+echo "$PWD/build/bin"
