@@ -23,6 +23,8 @@ void kube_secret_variable(struct yaml *y, const char *name);
 void kube_mount(struct yaml *y, const char *volume, const char *path, bool read_only);
 void kube_empty_volume(struct yaml *y, const char *name);
 void kube_claim_volume(struct yaml *y, const char *name, const char *claim);
+/* The Secret wattle-files as volume "files". */
+void kube_files_volume(struct yaml *y);
 /* spec of a claim; ReadWriteOnce is what every cluster has. */
 void kube_claim_spec(struct yaml *y, const struct plan *p, const char *size, bool many_nodes);
 /* A file of the Secret wattle-files is there. */

@@ -108,15 +108,8 @@ static void put_volumes(struct yaml *y, const struct plan *p, const struct plan_
     kube_empty_volume(y, "tmp");
     if (d->llm)
         kube_claim_volume(y, "huggingface", "huggingface");
-    if (kube_has_files(p)) {
-        yaml_open_item(y);
-        yaml_text(y, "name", "files");
-        yaml_open(y, "secret");
-        yaml_text(y, "secretName", "wattle-files");
-        yaml_number(y, "defaultMode", 0440); /* written in decimal */
-        yaml_end(y);
-        yaml_end(y);
-    }
+    if (kube_has_files(p))
+        kube_files_volume(y);
     for (size_t i = 0; i < p->n_mounts; i++) {
         if (kube_is_file(&p->mounts[i]) || !plan_applies(d, p->mounts[i].llm))
             continue;

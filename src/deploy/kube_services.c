@@ -84,17 +84,6 @@ static void put_probe(struct yaml *y, const char *key, const char *path, int64_t
     yaml_end(y);
 }
 
-static void put_files_volume(struct yaml *y)
-{
-    yaml_open_item(y);
-    yaml_text(y, "name", "files");
-    yaml_open(y, "secret");
-    yaml_text(y, "secretName", "wattle-files");
-    yaml_number(y, "defaultMode", 0440); /* written in decimal */
-    yaml_end(y);
-    yaml_end(y);
-}
-
 static void put_broker_command(struct yaml *y, const struct plan *p)
 {
     struct buf script;
@@ -142,7 +131,7 @@ void kube_broker(struct yaml *y, const struct plan *p)
     kube_claim_volume(y, "data", "mqtt-data");
     kube_empty_volume(y, "tmp");
     if (files)
-        put_files_volume(y);
+        kube_files_volume(y);
     yaml_end(y);
     end_pod(y);
 }
@@ -184,7 +173,7 @@ void kube_dashboard(struct yaml *y, const struct plan *p)
     yaml_open(y, "volumes");
     kube_empty_volume(y, "tmp");
     if (kube_has_files(p))
-        put_files_volume(y);
+        kube_files_volume(y);
     yaml_end(y);
     end_pod(y);
 }

@@ -128,6 +128,17 @@ void kube_claim_volume(struct yaml *y, const char *name, const char *claim)
     yaml_end(y);
 }
 
+void kube_files_volume(struct yaml *y)
+{
+    yaml_open_item(y);
+    yaml_text(y, "name", "files");
+    yaml_open(y, "secret");
+    yaml_text(y, "secretName", "wattle-files");
+    yaml_number(y, "defaultMode", 0440); /* written in decimal */
+    yaml_end(y);
+    yaml_end(y);
+}
+
 bool kube_is_file(const struct mount *m)
 {
     return m->id != SET_LLM_MODEL_NAME && m->id != SET_DATASET_PATH;
