@@ -14,7 +14,7 @@ const char *environment_get(char **environment, const char *name)
 
 bool settings_planned(const char *env)
 {
-    static const char *const planned[] = {"LLM_QUANT", "LLM_BATCH_SIZE"};
+    static const char *const planned[] = {"LLM_BATCH_SIZE"};
     for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++)
         if (strcmp(env, planned[i]) == 0)
             return true;

@@ -489,7 +489,7 @@ static void test_misspelt_variables_are_warned_of(void **state)
                                  "MQTT_HOST=x",
                                  "LLM_SED=1",
                                  "WATTLE_MODEL=x",
-                                 "LLM_QUANT=q4",
+                                 "LLM_BATCH_SIZE=4",
                                  "PATH=x",
                                  "ENABLE_LM=1",
                                  "LLM_TEMPERATURE=1",
@@ -505,7 +505,7 @@ static void test_misspelt_variables_are_warned_of(void **state)
         "LLM_TEMPERATURE\n"
         "environment: MQTT_BROKR is no setting and has no effect, the nearest is MQTT_BROKER\n"
         "environment: LLM_SED is no setting and has no effect, the nearest is LLM_SEED\n"
-        "environment: LLM_QUANT has no effect, this version cannot do that yet\n"
+        "environment: LLM_BATCH_SIZE has no effect, this version cannot do that yet\n"
         "environment: ENABLE_LM is no setting and has no effect, the nearest is ENABLE_LLM\n");
 }
 
