@@ -14,8 +14,8 @@ int settings_secret(const struct settings *s, enum setting_id id, enum setting_i
         return buf_check(out, settings_env_name(id), e);
     }
     int rc = file_read(file, out, e);
-    if (rc)
-        return err_wrap(e, rc, "%s", settings_env_name(file_id));
+    if (rc) /* what was named is not there: that is wrong usage */
+        return err_wrap(e, rc == ERR_NOMEM ? rc : ERR_USAGE, "%s", settings_env_name(file_id));
     /* Editors and echo end a file with a newline, which nobody means. */
     size_t n = out->n;
     while (n && (out->p[n - 1] == '\n' || out->p[n - 1] == '\r'))

@@ -77,6 +77,8 @@ static int choose_all(struct settings *s, char **environment, struct err *e)
     if (r == 0 && command_concerns(s->spec, SET_WATTLE_CONFIG))
         r = config_read(&s->config, settings_text(s, SET_WATTLE_CONFIG),
                         !settings_given(s, SET_WATTLE_CONFIG), e);
+    if (r == ERR_NOTFOUND || r == ERR_IO) /* what was named is not there: that is wrong usage */
+        r = ERR_USAGE;
     for (int id = 0; r == 0 && id < SET_N; id++)
         if (id != SET_WATTLE_CONFIG)
             r = choose(s, (enum setting_id)id, environment, e);

@@ -81,10 +81,11 @@ static int refuse_syntax(const struct reader *r, struct err *e)
     char why[LIBRARY_WORDS_SIZE];
     struct fy_diag_error *error = fy_diag_errors_iterate(r->diag, &at);
     struct yaml_place place = r->place;
-    if (!error) { /* nothing is said of a %YAML of another time, nor of memory */
-        yaml_refuse(e, place, "is no YAML that can be read, or no memory is left for it");
-        return ERR_NOMEM;
-    }
+    if (!error) /* nothing is said of a %YAML of another time, nor of memory */
+        return yaml_refuse(
+            e, place,
+            "is no YAML that can be read (is its %%YAML line one of 1.1 or 1.2?), or "
+            "no memory is left for it");
     if (error->line > 0 && error->column > 0) {
         place.line = (unsigned)error->line;
         place.column = (unsigned)error->column;
@@ -181,6 +182,8 @@ static int read_pair(struct reader *r, struct yaml_node *map, struct yaml_pair *
     int rc = take_text(r, &pair->key, e);
     if (rc)
         return rc;
+    if (!pair->key[0])
+        return yaml_refuse(e, pair->place, "an empty key, expected KEY: VALUE");
     for (const struct yaml_pair *p = map->pairs; p; p = p->next) {
         if (strcmp(p->key, pair->key) == 0)
             return yaml_refuse(e, pair->place,

@@ -57,7 +57,12 @@ def refused(folder):
         lines = err.splitlines()
         check(code == 2 and message in lines[-1] and not out, f"{text!r}: {code} {err!r}")
     code, _, err = lab.run("run", "--config", os.path.join(folder, "none.yaml"))
-    check(code == 1 and "none.yaml': No such file" in err, f"{code} {err}")
+    check(code == 2 and "none.yaml': No such file" in err and err.count("\n") == 1, f"{code} {err}")
+    for text in (": c\n", "%YAML 9.9\n---\na: 1\n"):
+        code, out, err = lab.run("run", "--config", write(folder, "edge.yaml", text))
+        check(code == 2 and "edge.yaml:1:1: " in err and err.count("\n") == 1 and not out, f"{code} {err}")
+    code, _, err = lab.run("device", MQTT_USERNAME="u", MQTT_PASSWORD_FILE=os.path.join(folder, "none"), seconds=60)
+    check(code == 2 and err.splitlines()[-1].startswith("wattle device: MQTT_PASSWORD_FILE: ") and "No such file" in err, f"{code} {err}")
     path = write(folder, "edge.yaml", "MQTT_USERNAME: u\nMQTT_PASSWORD: very secret\n")
     os.chmod(path, 0o644)
     code, out, err = lab.run("device", "--config", path, "--print-config")
