@@ -194,7 +194,7 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      .value = "TYPE",
      .fallback = "q4_k_m",
-     .help = "q8_0, q6_k, q5_k_m, q4_k_m, q4_1, q4_0, f16 or bf16"},
+     .help = "q4_0, q4_1, q4_k_m, q5_0, q5_1, q5_k_m, q6_k, q8_0, bf16, f16 or f32"},
     {.name = "output",
      .type = OPTION_TEXT,
      .value = "FILE",
@@ -216,6 +216,9 @@ static const struct command_spec spec = {
              "each block is searched for the least squared error, and the error of each tensor, "
              "as a share of its squares, is printed. Norms and other vectors stay floats. The "
              "file is read by wattle and by llama.cpp; it appears whole or not at all.\n\n"
+             "Safetensors are converted for llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, "
+             "phi3, stablelm, granite and olmo2, without their tokenizer: such a file computes "
+             "logits of ids, not of text.\n\n"
              "  wattle quantize model-f16.gguf --type q4_k_m",
     .options = options,
     .settings = settings,

@@ -141,7 +141,7 @@ struct lab_quantized {
 struct lab_quantize_options {
     const char *model_path;
     const char *output_path; /* appears whole or not at all; what was there is replaced */
-    const char *type;        /* of lab_quantize_types */
+    const char *type;        /* a name of mix.h: "q4_k_m" */
     const char
         *calibration_path; /* NULL: none; else a text, or "-": its activations weigh errors */
     const char *isa;
@@ -162,7 +162,5 @@ struct lab_quantize_result {
 };
 int lab_quantize(const struct lab_quantize_options *o, struct lab_quantize_result *out,
                  struct err *e);
-/* Names of the types, NULL-terminated. */
-extern const char *const lab_quantize_types[];
 
 #endif

@@ -23,9 +23,9 @@ struct row_result {
 /* One quantization. */
 struct work {
     const struct lab_quantize_options *o;
-    const struct recipe *recipe;
+    const struct mix *mix;
     const struct kernels *kernels;
-    struct export *source;
+    struct model_export *source;
     struct pool *pool;
     struct gguf_writer *writer;
     int threads;
@@ -203,7 +203,7 @@ static int describe(struct work *w, struct err *e)
 {
     int rc = 0;
     uint64_t weights = 0;
-    gguf_put_u32(w->writer, "general.file_type", w->recipe->file_type);
+    gguf_put_u32(w->writer, "general.file_type", w->mix->file_type);
     gguf_put_u32(w->writer, "general.quantization_version", 2); /* ggml's since 2023 */
     rc = export_metadata(w->source, w->writer, e);
     for (size_t i = 0; rc == 0 && i < export_count(w->source); i++) {
@@ -225,7 +225,7 @@ static int prepare(struct work *w, struct err *e)
     w->types = calloc(n + 1, sizeof *w->types);
     if (!w->types)
         return err_set(e, ERR_NOMEM, "no memory for %zu tensors", n);
-    recipe_apply(w->recipe, w->source, w->types);
+    recipe_apply(w->mix, w->source, w->types);
     int rc = gguf_writer_open(&w->writer, w->o->output_path, e);
     if (rc == 0)
         rc = describe(w, e);
@@ -247,12 +247,27 @@ static int write_all(struct work *w, struct err *e)
     return rc ? rc : gguf_writer_finish(w->writer, e);
 }
 
+static int find_mix(struct work *w, struct err *e)
+{
+    struct buf names;
+    w->mix = mix_find(w->o->type);
+    if (w->mix)
+        return 0;
+    buf_init(&names, 256);
+    for (size_t i = 0; mix_at(i); i++)
+        buf_printf(&names, "%s%s", i ? ", " : "", mix_at(i)->name);
+    int rc =
+        err_set(e, ERR_USAGE, "--type: '%s', expected one of %s", w->o->type, buf_cstr(&names));
+    buf_release(&names);
+    return rc;
+}
+
 int lab_quantize(const struct lab_quantize_options *o, struct lab_quantize_result *out,
                  struct err *e)
 {
     struct work w = {.o = o, .kernels = kernels_get(o->isa)};
     const uint64_t start = clock_mono_ns();
-    int rc = recipe_find(o->type, &w.recipe, e);
+    int rc = find_mix(&w, e);
     w.threads = o->threads;
     if (w.threads == 0) {
         struct cpu_limits limits;

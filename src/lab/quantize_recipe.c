@@ -1,38 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The mixes of element types, as llama.cpp's of the same names choose them: their sizes are what
- * users of those names expect. Vectors, norms and routers stay floats. */
+/* Which part each tensor of a GGUF file plays in a mix. Vectors, norms and routers stay floats. */
 #include "lab/quantize.h"
 
-#include <stdio.h>
 #include <string.h>
-
-static const struct recipe recipes[] = {
-    {"q8_0", 7, WTYPE_Q8_0, WTYPE_Q8_0, WTYPE_Q8_0},
-    {"q6_k", 18, WTYPE_Q6_K, WTYPE_Q6_K, WTYPE_Q6_K},
-    {"q5_k_m", 17, WTYPE_Q5_K, WTYPE_Q6_K, WTYPE_Q6_K},
-    {"q4_k_m", 15, WTYPE_Q4_K, WTYPE_Q6_K, WTYPE_Q6_K},
-    {"q4_1", 3, WTYPE_Q4_1, WTYPE_Q6_K, WTYPE_Q4_1},
-    {"q4_0", 2, WTYPE_Q4_0, WTYPE_Q6_K, WTYPE_Q4_0},
-    {"f16", 1, WTYPE_F16, WTYPE_F16, WTYPE_F16},
-    {"bf16", 32, WTYPE_BF16, WTYPE_BF16, WTYPE_BF16},
-};
-
-const char *const lab_quantize_types[] = {"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_1",
-                                          "q4_0", "f16",  "bf16",   NULL};
-
-int recipe_find(const char *name, const struct recipe **out, struct err *e)
-{
-    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
-        if (strcmp(recipes[i].name, name) == 0) {
-            *out = &recipes[i];
-            return 0;
-        }
-    return err_set(e, ERR_USAGE,
-                   "--type: '%s', expected q8_0, q6_k, q5_k_m, q4_k_m, q4_1, q4_0, f16 or bf16",
-                   name);
-}
-
-/* ---- which tensors ---- */
 
 bool recipe_is_matrix(const struct export_tensor *t)
 {
@@ -47,7 +17,7 @@ bool recipe_is_matrix(const struct export_tensor *t)
     return true;
 }
 
-static bool has_tensor(const struct export *x, const char *name)
+static bool has_tensor(const struct model_export *x, const char *name)
 {
     for (size_t i = 0; i < export_count(x); i++)
         if (strcmp(export_at(x, i)->name, name) == 0)
@@ -66,30 +36,29 @@ static int layer_of(const char *name)
     return layer;
 }
 
-/* The first and the last eighth of the layers, and every third between them. */
-static bool gets_more(int layer, int n_layers)
+static enum mix_role role_of(const char *name)
 {
-    int eighth = n_layers / 8;
-    return layer < eighth || layer >= 7 * n_layers / 8 || (layer - eighth) % 3 == 2;
+    static const struct {
+        const char *part;
+        enum mix_role role;
+    } roles[] = {{".attn_v.weight", MIX_VALUES},
+                 {".attn_qkv.weight", MIX_VALUES},
+                 {".ffn_down.weight", MIX_DOWN},
+                 {".ffn_down_exps.weight", MIX_DOWN},
+                 {"token_embd.weight", MIX_EMBEDDING}};
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        if (str_ends_with(name, roles[i].part))
+            return roles[i].role;
+    return strcmp(name, "output.weight") == 0 ? MIX_HEAD : MIX_OTHER;
 }
 
-static bool is_sensitive(const char *name)
+/* What is no matrix stays as it is, or becomes F32, which is what readers expect of vectors. */
+static uint32_t plain_type(uint32_t type)
 {
-    return strstr(name, ".attn_v.weight") || strstr(name, ".ffn_down.weight") ||
-           strstr(name, ".ffn_down_exps.weight");
+    return wtype_info(type)->block_elems > 1 ? type : WTYPE_F32;
 }
 
-/* Where the rows are no whole blocks, the next larger type whose blocks fit. */
-static uint32_t that_fits(uint32_t type, uint64_t n)
-{
-    if (n % wtype_info(type)->block_elems == 0)
-        return type;
-    if (n % 32 != 0)
-        return WTYPE_F16;
-    return type == WTYPE_Q4_K ? WTYPE_Q5_0 : type == WTYPE_Q5_K ? WTYPE_Q5_1 : WTYPE_Q8_0;
-}
-
-void recipe_apply(const struct recipe *r, const struct export *x, uint32_t *types)
+void recipe_apply(const struct mix *m, const struct model_export *x, uint32_t *types)
 {
     const bool tied = !has_tensor(x, "output.weight");
     int n_layers = 0;
@@ -99,16 +68,8 @@ void recipe_apply(const struct recipe *r, const struct export *x, uint32_t *type
     }
     for (size_t i = 0; i < export_count(x); i++) {
         const struct export_tensor *t = export_at(x, i);
-        uint32_t type = r->base;
-        if (!recipe_is_matrix(t)) {
-            types[i] =
-                t->type == WTYPE_F32 || wtype_info(t->type)->block_elems > 1 ? t->type : WTYPE_F32;
-            continue;
-        }
-        if (strcmp(t->name, tied ? "token_embd.weight" : "output.weight") == 0)
-            type = r->head;
-        else if (is_sensitive(t->name) && gets_more(layer_of(t->name), n_layers))
-            type = r->more;
-        types[i] = that_fits(type, t->dims[0]);
+        types[i] = recipe_is_matrix(t) ? mix_type(m, role_of(t->name), layer_of(t->name), n_layers,
+                                                  t->dims[0], tied)
+                                       : plain_type(t->type);
     }
 }

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct export_tensor *export_add(struct export *x, const char *name, struct export_source **source)
+struct export_tensor *export_add(struct model_export *x, const char *name,
+                                 struct export_source **source)
 {
     if (x->n == x->capacity) {
         size_t more = x->capacity ? 2 * x->capacity : 64;
@@ -31,7 +32,7 @@ struct export_tensor *export_add(struct export *x, const char *name, struct expo
 
 /* Where row r of the export lies in the source: of a head's rows the even ones are its first half,
  * the odd ones its second. */
-static size_t source_row(const struct export_source *s, size_t row)
+size_t export_source_row(const struct export_source *s, size_t row)
 {
     if (s->head_rows == 0)
         return row;
@@ -42,7 +43,7 @@ static size_t source_row(const struct export_source *s, size_t row)
 /* The bytes of a row, and their type; NULL: they are values. */
 static const uint8_t *row_bytes(const struct export_source *s, size_t row, uint32_t *type)
 {
-    row = source_row(s, row);
+    row = export_source_row(s, row);
     if (s->tensor) {
         *type = s->tensor->type;
         return s->tensor->data.p + row * s->tensor->row_bytes;
@@ -60,14 +61,14 @@ static const uint8_t *row_bytes(const struct export_source *s, size_t row, uint3
     return NULL;
 }
 
-const uint8_t *export_bytes(const struct export *x, size_t i, size_t row)
+const uint8_t *export_bytes(const struct model_export *x, size_t i, size_t row)
 {
     uint32_t type = 0;
     const uint8_t *bytes = row_bytes(&x->sources[i], row, &type);
     return bytes && type == x->tensors[i].type ? bytes : NULL;
 }
 
-void export_row(const struct export *x, size_t i, size_t row, float *out)
+void export_row(const struct model_export *x, size_t i, size_t row, float *out)
 {
     const struct export_source *s = &x->sources[i];
     const size_t n = (size_t)x->tensors[i].dims[0];
@@ -76,12 +77,12 @@ void export_row(const struct export *x, size_t i, size_t row, float *out)
     if (bytes)
         x->kernels->dequant(type, bytes, out, n);
     else
-        memcpy(out, s->values + source_row(s, row) * n, n * sizeof *out);
+        memcpy(out, s->values + row * n, n * sizeof *out);
 }
 
 /* ---- GGUF as it stands ---- */
 
-static int list_tensors(struct export *x, struct err *e)
+static int list_tensors(struct model_export *x, struct err *e)
 {
     for (size_t i = 0; i < weights_tensor_count(x->file); i++) {
         const struct tensor *t = weights_tensor_at(x->file, i);
@@ -101,18 +102,28 @@ static int list_tensors(struct export *x, struct err *e)
 
 /* ---- opening ---- */
 
-int export_open(struct export **out, const char *path, struct err *e)
+/* Vectors of safetensors are held as floats, twice where they are turned around. */
+static int open_hf(struct model_export *x, const char *path, struct err *e)
 {
-    struct export *x = calloc(1, sizeof *x);
+    const struct model_options o = {.path = path, .math = MODEL_MATH_EXACT};
+    arena_init(&x->arena, (size_t)weights_file_bytes(x->file) + (1 << 20));
+    int code = model_open(&x->model, &o, e);
+    if (code)
+        return code;
+    code = export_list_hf(x, e);
+    return code ? err_wrap(e, code, "cannot convert '%s'", path) : 0;
+}
+
+int export_open(struct model_export **out, const char *path, struct err *e)
+{
+    struct model_export *x = calloc(1, sizeof *x);
     if (!x)
         return err_set(e, ERR_NOMEM, "cannot load '%s': no memory", path);
     arena_init(&x->arena, 0);
     x->kernels = kernels_get(NULL);
     int code = weights_open(&x->file, path, e);
-    if (!code && !weights_gguf(x->file))
-        code = err_set(e, ERR_UNSUPPORTED, "'%s': safetensors, expected GGUF", path);
     if (!code)
-        code = list_tensors(x, e);
+        code = weights_gguf(x->file) ? list_tensors(x, e) : open_hf(x, path, e);
     if (!code)
         *out = x;
     else
@@ -120,9 +131,9 @@ int export_open(struct export **out, const char *path, struct err *e)
     return code;
 }
 
-void export_close(struct export **p)
+void export_close(struct model_export **p)
 {
-    struct export *x = *p;
+    struct model_export *x = *p;
     if (!x)
         return;
     free(x->tensors);
@@ -134,17 +145,17 @@ void export_close(struct export **p)
     *p = NULL;
 }
 
-uint64_t export_file_bytes(const struct export *x)
+uint64_t export_file_bytes(const struct model_export *x)
 {
-    return x->model ? x->model->info.file_bytes : weights_file_bytes(x->file);
+    return weights_file_bytes(x->file);
 }
 
-size_t export_count(const struct export *x)
+size_t export_count(const struct model_export *x)
 {
     return x->n;
 }
 
-const struct export_tensor *export_at(const struct export *x, size_t i)
+const struct export_tensor *export_at(const struct model_export *x, size_t i)
 {
     return &x->tensors[i];
 }
@@ -156,9 +167,12 @@ static bool keep_key(void *ctx, const char *key)
            strcmp(key, "general.quantization_version") != 0;
 }
 
-int export_metadata(const struct export *x, struct gguf_writer *w, struct err *e)
+int export_metadata(const struct model_export *x, struct gguf_writer *w, struct err *e)
 {
-    (void)e;
-    gguf_put_entries(w, weights_gguf(x->file), keep_key, NULL);
-    return 0;
+    if (!x->model) {
+        gguf_put_entries(w, weights_gguf(x->file), keep_key, NULL);
+        return 0;
+    }
+    export_put_keys(x, w);
+    return export_put_vocabulary(x, w, e);
 }

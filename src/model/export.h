@@ -23,20 +23,20 @@ struct export_tensor {
     size_t n_rows;                /* product of the others */
 };
 
-struct export; /* immutable once open: any number of threads */
+struct model_export; /* immutable once open: any number of threads */
 
 /* path: as in model_options. A model that cannot be written as GGUF is one line that says why. */
-int export_open(struct export **out, const char *path, struct err *e);
-void export_close(struct export **x);
-uint64_t export_file_bytes(const struct export *x); /* of the source */
-size_t export_count(const struct export *x);
-const struct export_tensor *export_at(const struct export *x, size_t i);
+int export_open(struct model_export **out, const char *path, struct err *e);
+void export_close(struct model_export **x);
+uint64_t export_file_bytes(const struct model_export *x); /* of the source */
+size_t export_count(const struct model_export *x);
+const struct export_tensor *export_at(const struct model_export *x, size_t i);
 /* Row of tensor i as dims[0] floats. */
-void export_row(const struct export *x, size_t i, size_t row, float *out);
+void export_row(const struct model_export *x, size_t i, size_t row, float *out);
 /* The same as bytes of the source's type. NULL: the source has no such row, only export_row. */
-const uint8_t *export_bytes(const struct export *x, size_t i, size_t row);
+const uint8_t *export_bytes(const struct model_export *x, size_t i, size_t row);
 /* All metadata but what depends on the types of the tensors: general.file_type and
  * general.quantization_version. */
-int export_metadata(const struct export *x, struct gguf_writer *w, struct err *e);
+int export_metadata(const struct model_export *x, struct gguf_writer *w, struct err *e);
 
 #endif

@@ -58,6 +58,31 @@ def check_gguf(count, folder):
             count.check(far <= bound, name, kind, "distance of the logits", far, "expected at most", bound)
 
 
+def check_folders(count, folder):
+    """Safetensors as GGUF: the logits stay those of the reference, whatever was renamed, permuted, joined or added."""
+    models = source("tests", "golden", "models")
+    for name in ("llama-bias", "llama3-rope", "llama-yarn", "mistral-swa", "qwen2", "qwen3", "gemma", "gemma2-nocaps", "gemma3-heads",
+                 "phi3", "phi3-longrope", "phi3-partial", "stablelm-2-12b", "stablelm-parallel", "granite", "olmo2"):
+        with open(os.path.join(models, name, "golden.json"), encoding="utf-8") as f:
+            reference = json.load(f)
+        out = os.path.join(folder, name + ".gguf")
+        done = quantize(os.path.join(models, name), "--type", "f32", "--output", out)
+        count.check(done.returncode == 0, done)
+        answers, ran = logits(out, reference["cases"])
+        count.check(len(answers) == len(reference["cases"]), ran)
+        for answer, case in zip(answers, reference["cases"]):
+            for position, expected in case["expect"]["logits"].items():
+                far = max(abs(a - b) for a, b in zip(answer["logits"][position], expected))
+                count.check(far <= 2e-4 * reference["max_abs_logit"], name, case["case"], position, far)
+    for name, words in (("bloom", "model_type 'bloom' is not written as GGUF, expected one of llama, "),
+                        ("gemma2", "key 'query_pre_attn_scalar': GGUF's 'gemma2' has no word for it"),
+                        ("llama-dynamic-rope", "rope_type 'dynamic': GGUF's 'llama' has no word for it"),
+                        ("qwen3-swa", "sliding windows: GGUF's 'qwen3' has no word for it")):
+        done = quantize(os.path.join(models, name), "--type", "f16", "--output", os.path.join(folder, "refused.gguf"))
+        count.check(done.returncode == 1 and words in done.stderr.decode(), done)
+        count.check(not os.path.exists(os.path.join(folder, "refused.gguf")), done)
+
+
 def check_same(count, folder):
     """Nothing is lost where the type stays, nothing depends on threads, and text without --json says the same."""
     name = os.path.join(GGUF, "llama-gqa-tied-q8_0.gguf")
@@ -120,7 +145,7 @@ def check_refusals(count, folder):
         f.write("mine")
     out = os.path.join(folder, "out.gguf")
     for arguments, code, words in (
-            ([name, "--type", "q3_k", "--output", out], 2, "--type: 'q3_k', expected q8_0"),
+            ([name, "--type", "q3_k", "--output", out], 2, "--type: 'q3_k', expected one of f32, f16"),
             ([name, "--type", "q8_0", "--output", there], 2, "is there already, --force replaces it"),
             ([name, "--type", "q8_0", "--output", os.path.join(folder, "no", "x.gguf")], 1, "x.gguf"),
             ([name, "--type", "q8_0", "--output", folder, "--force"], 1, folder),
@@ -141,6 +166,7 @@ def main():
     count = Count()
     with tempfile.TemporaryDirectory() as folder:
         check_gguf(count, folder)
+        check_folders(count, folder)
         check_same(count, folder)
         check_refusals(count, folder)
     count.exit()
