@@ -347,6 +347,7 @@ def build(folder):
 def arm64(folder):
     """The same image for arm64: compiled on this machine, run under the emulator."""
     base, tag = "debian-arm64:12-slim", "iot-device-simulator:arm64"
+    here = ["--platform", "linux/arm64", tag]  # without the first, docker warns that this machine is another
     if not os.access(docker_engine.QEMU, os.X_OK) or not engine.bridge:
         return "skipped: qemu-user-static is not installed"
     if engine.docker("image", "inspect", base, check=False).returncode:
@@ -362,15 +363,15 @@ def arm64(folder):
     check(inspect(tag, ".Os") + "/" + inspect(tag, ".Architecture") == "linux/arm64", "label")
     megabytes = int(inspect(tag, ".Size")) / 1e6
     check(megabytes < SIZE_MAX_MB, f"{megabytes:.0f} MB, expected less than {SIZE_MAX_MB}")
-    check(run(tag, "uname", "-m").text == "aarch64", "machine")
-    check(re.match(r"wattle \d", run(tag, "wattle", "--version").text), "version")
+    check(run(*here, "uname", "-m").text == "aarch64", "machine")
+    check(re.match(r"wattle \d", run(*here, "wattle", "--version").text), "version")
     golden = os.path.join(lab.SOURCE, "tests", "golden", "gguf")
     cases = json.load(open(os.path.join(golden, "llama-mha-q4_0.gguf.golden.json"), encoding="utf-8"))["cases"][:2]
     shutil.copy(os.path.join(golden, "llama-mha-q4_0.gguf"), folder)
     with open(os.path.join(folder, "in.jsonl"), "w", encoding="utf-8") as f:
         f.writelines(json.dumps({k: c[k] for k in ("case", "ids", "positions", "greedy", "continuation")}) + "\n" for c in cases)
     os.chmod(folder, 0o755)
-    p = run("-v", f"{folder}:/golden:ro", tag, "wattle", "logits", "--model", "/golden/llama-mha-q4_0.gguf", "--quant", "f32", "--input", "/golden/in.jsonl")
+    p = run("-v", f"{folder}:/golden:ro", *here, "wattle", "logits", "--model", "/golden/llama-mha-q4_0.gguf", "--quant", "f32", "--input", "/golden/in.jsonl")
     answers = [json.loads(line) for line in p.text.splitlines() if line.startswith("{")]
     check(len(answers) == len(cases), p.text)
     for answer, case in zip(answers, cases):
@@ -379,7 +380,7 @@ def arm64(folder):
         check(worst < 1e-3, f"logits differ by {worst}")
     if not lab.has_model():
         return f"ok: {megabytes:.1f} MB; no real model"
-    text = run(*MODELS, tag, "wattle", "run", "--devices", "1", "--enable-llm", "--llm-model", MODEL, "--llm-max-new-tokens", "16", "--llm-inference-interval", "1",
+    text = run(*MODELS, *here, "wattle", "run", "--devices", "1", "--enable-llm", "--llm-model", MODEL, "--llm-max-new-tokens", "16", "--llm-inference-interval", "1",
                "--inferences", "1", seconds=400).text
     check(re.search(r"; 1 inferences?, 0 failed", text) and " 0 dropped" in text and "Compute device: cpu" in text, text)
     return f"ok: {megabytes:.1f} MB; " + re.search(r"analysis of telemetry #1: .*", text).group(0)
