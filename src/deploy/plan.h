@@ -17,6 +17,7 @@
 #define PLAN_DATA        "/app/data"
 #define PLAN_MODELS      "/app/models"
 #define PLAN_HF_HOME     "/home/wattle/.cache/huggingface"
+#define PLAN_PACKED      PLAN_HF_HOME "/wattle-packed" /* the volume that all share has it too */
 #define PLAN_BROKER_DATA "/var/lib/mosquitto"
 #define PLAN_BROKER      "mqtt-broker"
 #define PLAN_DASHBOARD   "dashboard"

@@ -171,6 +171,17 @@ static int put_cache(struct plan *p, struct err *e)
     return rc;
 }
 
+/* Packed weights lie beside the models, so that one container packs and all map its file. */
+static int put_packed(struct plan *p, struct err *e)
+{
+    bool shared = p->o->target != DEPLOY_COMPOSE || p->o->hf_home;
+    if (!p->has_llm || !shared || p->o->target == DEPLOY_SYSTEMD || (p->remote && !p->o->engine) ||
+        settings_given(p->o->settings, SET_LLM_PACKED_DIR))
+        return 0;
+    return plan_variable(p, SET_LLM_PACKED_DIR, settings_env_name(SET_LLM_PACKED_DIR), PLAN_PACKED,
+                         true, e);
+}
+
 int plan_files(struct plan *p, struct err *e)
 {
     int rc = 0;
@@ -180,6 +191,8 @@ int plan_files(struct plan *p, struct err *e)
         rc = put_dataset(p, e);
     if (!rc)
         rc = put_cache(p, e);
+    if (!rc)
+        rc = put_packed(p, e);
     p->metrics = settings_given(p->o->settings, SET_METRICS_DIR)
                      ? settings_text(p->o->settings, SET_METRICS_DIR)
                      : "./metrics";

@@ -149,6 +149,7 @@ def seed_example(folder):
         check(("LLM_MODEL_NAME" in v) == bool(n % 2), f"{v}")
     check([d for d in s["edge-device-01"]["volumes"] if "huggingface" in str(d)] and not
           [d for d in s["edge-device-02"]["volumes"] if "huggingface" in str(d)], "the cache is for devices with a model")
+    check(any("LLM_PACKED_DIR=/home/wattle/.cache/huggingface/" in str(v) for v in s["edge-device-01"]["environment"]), "packed weights are shared")
     read("compose", path)
     seen = by_docker_compose(path)
     if seen is None:
