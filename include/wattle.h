@@ -60,6 +60,9 @@ struct wattle_model_options {
     void *callback_context;            /* what both get */
 };
 
+/* Whether quant is one of the words above. WATTLE_EUSAGE: error names them. */
+WATTLE_API int wattle_check_quant(const char *quant, char *error, size_t error_size);
+
 /* The place for packed weights by the XDG rules: $XDG_CACHE_HOME/wattle/packed, else
  * HOME/.cache/wattle/packed; each may be NULL. WATTLE_ENOTFOUND: neither is set; WATTLE_ELIMIT: out
  * is too small. */

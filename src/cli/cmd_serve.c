@@ -34,7 +34,7 @@ static void on_signal(void *ctx, int signal)
 static int open_model(struct server *v, const struct settings *s, struct err *e)
 {
     int rc = model_find(s, settings_text(s, SET_LLM_MODEL_NAME), &v->path, e);
-    return rc ? rc : fleet_model_open(&v->model, s, buf_cstr(&v->path), e);
+    return rc ? rc : fleet_model_open(&v->model, s, buf_cstr(&v->path), NULL, e);
 }
 
 static int open_meter(struct server *v, const struct settings *s, struct err *e)

@@ -27,12 +27,13 @@ static bool is_taken(const struct comparison *c, const char *name)
 }
 
 /* "models/SmolLM2.gguf" is "SmolLM2", a hub name stays; the second of a name is "NAME-2". */
-static void name_of(const struct comparison *c, const char *given, char out[NAME_MAX_BYTES])
+static void name_of(const struct comparison *c, const char *given, const char *quant,
+                    char out[NAME_MAX_BYTES])
 {
     struct stat st;
     size_t n = strlen(given);
     const char *from = given;
-    char base[NAME_MAX_BYTES - 12];
+    char base[NAME_MAX_BYTES - 20], tail[12] = "";
     if (stat(given, &st) == 0) {
         while (n > 1 && given[n - 1] == '/')
             n--;
@@ -46,9 +47,11 @@ static void name_of(const struct comparison *c, const char *given, char out[NAME
     while (n > 0 && ((unsigned char)from[n] & 0xc0) == 0x80) /* not within a character */
         n--;
     snprintf(base, sizeof base, "%.*s", (int)n, from);
-    snprintf(out, NAME_MAX_BYTES, "%s", base);
+    if (quant && quant[0])
+        snprintf(tail, sizeof tail, "-%.10s", quant);
+    snprintf(out, NAME_MAX_BYTES, "%s%s", base, tail);
     for (int k = 2; is_taken(c, out); k++)
-        snprintf(out, NAME_MAX_BYTES, "%s-%d", base, k);
+        snprintf(out, NAME_MAX_BYTES, "%s%s-%d", base, tail, k);
 }
 
 void entrant_drop(struct entrant *one, const char *why)
@@ -63,24 +66,58 @@ void entrant_drop(struct entrant *one, const char *why)
 
 /* ---- the list ---- */
 
-static int split(struct entrants *all, const char *list, struct err *e)
+/* The next of a list "A,B"; false: it was the last. */
+static bool next_part(struct span *rest, struct span *part)
 {
-    struct span rest = span_str(list);
+    const uint8_t *comma = span_find(*rest, ',');
+    size_t length = comma ? (size_t)(comma - rest->p) : rest->n;
+    *part = span_trim(span_sub(*rest, 0, length), " ");
+    *rest = comma ? span_sub(*rest, length + 1, rest->n) : span_of(NULL, 0);
+    return comma != NULL;
+}
+
+/* quant.p NULL: LLM_QUANT's. */
+static int add_entrant(struct entrants *all, struct span name, struct span quant, struct err *e)
+{
+    if (all->n == COMPARED_MAX)
+        return err_set(e, ERR_USAGE, "--models: more than %d models", COMPARED_MAX);
+    struct entrant *one = &all->v[all->n++];
+    buf_init(&one->path, PATH_BYTES_MAX);
+    one->given = strndup((const char *)name.p, name.n);
+    if (quant.p)
+        one->quant = span_is(quant, "file") ? strdup("") : strndup((const char *)quant.p, quant.n);
+    if (!one->given || (quant.p && !one->quant))
+        return err_set(e, ERR_NOMEM, "no memory for the models' names");
+    struct err why = {""};
+    if (one->quant && wattle_check_quant(one->quant, why.text, sizeof why.text))
+        return err_set(e, ERR_USAGE, "--quant: %s, or file", why.text);
+    return 0;
+}
+
+/* A model with each of quants, NULL: once. */
+static int add_model(struct entrants *all, struct span name, const char *quants, struct err *e)
+{
+    struct span rest = span_str(quants), quant = {NULL, 0};
+    int rc = 0;
+    for (bool more = true; more && rc == 0;) {
+        more = quants && next_part(&rest, &quant);
+        if (quants && quant.n == 0)
+            return err_set(e, ERR_USAGE, "--quant '%s': an empty word, expected q4,q8,…", quants);
+        rc = add_entrant(all, name, quant, e);
+    }
+    return rc;
+}
+
+static int split(struct entrants *all, const char *list, const char *quants, struct err *e)
+{
+    struct span rest = span_str(list), part;
     for (bool more = true; more;) {
-        const uint8_t *comma = span_find(rest, ',');
-        size_t length = comma ? (size_t)(comma - rest.p) : rest.n;
-        struct span part = span_trim(span_sub(rest, 0, length), " ");
+        more = next_part(&rest, &part);
         if (part.n == 0)
             return err_set(e, ERR_USAGE, "--models '%s': an empty name, expected A,B,…", list);
-        if (all->n == COMPARED_MAX)
-            return err_set(e, ERR_USAGE, "--models: more than %d models", COMPARED_MAX);
-        struct entrant *one = &all->v[all->n++];
-        buf_init(&one->path, PATH_BYTES_MAX);
-        one->given = strndup((const char *)part.p, part.n);
-        if (!one->given)
-            return err_set(e, ERR_NOMEM, "no memory for the models' names");
-        more = comma != NULL;
-        rest = span_sub(rest, length + 1, rest.n);
+        int rc = add_model(all, part, quants, e);
+        if (rc)
+            return rc;
     }
     if (all->n < 2)
         return err_set(e, ERR_USAGE, "--models '%s': one model, expected two at least: A,B", list);
@@ -88,10 +125,11 @@ static int split(struct entrants *all, const char *list, struct err *e)
 }
 
 int entrants_find(struct entrants *all, const struct settings *s, struct comparison *c,
-                  const char *list, struct err *e)
+                  const char *list, const char *quants, struct err *e)
 {
     *all = (struct entrants){.v = calloc(COMPARED_MAX, sizeof *all->v)};
-    int rc = all->v ? split(all, list, e) : err_set(e, ERR_NOMEM, "no memory for the models");
+    int rc =
+        all->v ? split(all, list, quants, e) : err_set(e, ERR_NOMEM, "no memory for the models");
     for (size_t i = 0; rc == 0 && i < all->n; i++) {
         struct entrant *one = &all->v[i];
         struct err why = {""};
@@ -99,7 +137,7 @@ int entrants_find(struct entrants *all, const struct settings *s, struct compari
         int found = model_find(s, one->given, &one->path, &why);
         if (found == ERR_CANCELLED || interrupted())
             return err_set(e, ERR_CANCELLED, "interrupted");
-        name_of(c, one->given, name);
+        name_of(c, one->given, one->quant, name);
         rc = comparison_add(c, &one->row, name, found ? one->given : buf_cstr(&one->path), e);
         if (rc == 0 && found)
             entrant_drop(one, why.text);
@@ -113,6 +151,7 @@ void entrants_release(struct entrants *all)
         workload_model_free(&all->v[i].model);
         buf_release(&all->v[i].path);
         free(all->v[i].given);
+        free(all->v[i].quant);
     }
     free(all->v);
     *all = (struct entrants){.n = 0};
@@ -131,7 +170,8 @@ size_t entrants_left(const struct entrants *all)
 static uint64_t bytes_of(const struct entrant *one)
 {
     const struct wattle_model_info *info = workload_model_info(one->model);
-    return info->file_bytes + info->kv_bytes + info->scratch_bytes;
+    return info->mapped_bytes + (info->packed_private ? info->packed_bytes : 0) + info->kv_bytes +
+           info->scratch_bytes;
 }
 
 static void describe(struct entrant *one)
@@ -199,7 +239,7 @@ static int open_decoy(struct entrants *all, struct workload *w, struct workload_
     for (size_t i = 0; rc == 0 && i < all->n; i++) {
         if (all->v[i].out)
             continue;
-        rc = workload_model_new(decoy, w, NULL, buf_cstr(&all->v[i].path), e);
+        rc = workload_model_new(decoy, w, NULL, buf_cstr(&all->v[i].path), all->v[i].quant, e);
         if (rc == 0 && workload_model_open(*decoy, &why) == 0 &&
             workload_model_warm(*decoy, 1, &why) == 0) {
             *of = i;
@@ -221,7 +261,8 @@ int entrants_open(struct entrants *all, struct workload *w, struct comparison *c
         struct entrant *one = &all->v[i];
         if (one->out)
             continue;
-        rc = workload_model_new(&one->model, w, one->row->name, buf_cstr(&one->path), e);
+        rc =
+            workload_model_new(&one->model, w, one->row->name, buf_cstr(&one->path), one->quant, e);
         if (rc)
             break;
         if (all->one_at_a_time) {

@@ -9,6 +9,7 @@
 /* One model. */
 struct entrant {
     char *given;     /* as the user named it */
+    char *quant;     /* of --quant, "" for the file's own; NULL: LLM_QUANT's */
     struct buf path; /* "": it could not be found */
     struct workload_model *model;
     struct compared *row; /* in the comparison */
@@ -23,10 +24,12 @@ struct entrants {
 };
 
 /* Splits "A,B,C", finds each model, fetching it where that is allowed, and adds it to c under a
- * name that no other has: its path's last part without ".gguf", or the hub's name. One that cannot
- * be found has a problem; ERR_USAGE: fewer than 2 or more than COMPARED_MAX. ERR_CANCELLED. */
+ * name that no other has: its path's last part without ".gguf", or the hub's name; with quants
+ * ("q4,file"; NULL: none) each model once with each of them, "-q4" behind its name. One that cannot
+ * be found has a problem; ERR_USAGE: fewer than 2 or more than COMPARED_MAX, or no such quant.
+ * ERR_CANCELLED. */
 int entrants_find(struct entrants *all, const struct settings *s, struct comparison *c,
-                  const char *list, struct err *e);
+                  const char *list, const char *quants, struct err *e);
 void entrants_release(struct entrants *all);
 
 /* Opens and warms up all; goes over to one at a time where they would not fit together. warmup: at

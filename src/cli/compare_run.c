@@ -243,7 +243,7 @@ static int measure_perplexity(struct run *r, const char *text, struct err *e)
             .model_path = buf_cstr(&one->path),
             .text_path = text,
             .isa = settings_text(r->s, SET_WATTLE_ISA),
-            .quant = settings_text(r->s, SET_LLM_QUANT),
+            .quant = one->quant ? one->quant : settings_text(r->s, SET_LLM_QUANT),
             .packed_folder = fleet_packed_folder(r->s, folder, sizeof folder),
             .threads = (int)settings_int(r->s, SET_LLM_THREADS),
             .keep_going = keep_going,
@@ -382,7 +382,8 @@ static int run_all(struct run *r, struct err *e)
     };
     int rc = workload_open(&r->w, &o, e);
     if (!rc)
-        rc = entrants_find(&r->all, r->s, r->c, settings_option_text(r->s, "models"), e);
+        rc = entrants_find(&r->all, r->s, r->c, settings_option_text(r->s, "models"),
+                           settings_option_text(r->s, "quant"), e);
     /* A name that is none of theirs is an error now, not after the models were loaded. */
     const char *reference = settings_option_text(r->s, "reference");
     if (!rc)

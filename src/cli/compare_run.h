@@ -11,6 +11,9 @@
 #define COMPARE_RUN_OPTIONS                                                                        \
     {.name = "models", .type = OPTION_TEXT, .value = "A,B,…",                                      \
      .help = "run the same readings through these models in turns: files, folders or hub names"},  \
+    {.name = "quant", .type = OPTION_TEXT, .value = "q4,q8,…",                                     \
+     .help = "with --models: each of them once with each of these (LLM_QUANT's words; file: as it "\
+             "is)"},                                                                               \
     {.name = "inferences", .type = OPTION_INT, .value = "N", .min = 1, .max = 1000000,             \
      .help = "with --models: readings through each of them (default: 30, or until --duration)"},   \
     {.name = "duration", .type = OPTION_DURATION, .value = "TIME", .min = 0.001, .max = 31536000,  \
@@ -21,7 +24,7 @@
      .help = "with --models: how well does each foretell this text?"}
 /* clang-format on */
 /* Those that are for running alone, but --models. */
-#define COMPARE_RUN_ONLY "inferences", "duration", "warmup", "perplexity"
+#define COMPARE_RUN_ONLY "quant", "inferences", "duration", "warmup", "perplexity"
 
 /* Its settings, for the command's list; METRICS_DIR keeps each model's metrics if it is given. */
 #define COMPARE_RUN_SETTINGS                                                                   \

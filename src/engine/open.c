@@ -251,6 +251,13 @@ static int pack(struct wattle_model *m, const struct wattle_model_options *o,
     return model_pack(m->model, &options, e);
 }
 
+int wattle_check_quant(const char *quant, char *error, size_t error_size)
+{
+    struct err e = {""};
+    int rc = model_quant_check(quant, &e);
+    return rc ? handle_error(&e, rc, error, error_size) : 0;
+}
+
 int wattle_packed_folder(const char *xdg_cache_home, const char *home, char *out, size_t out_size)
 {
     struct buf b;

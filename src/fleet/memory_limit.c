@@ -49,7 +49,7 @@ int memory_limit_check_model(struct meter *m, const struct wattle_model_info *mo
         .private_bytes = now.private_bytes,
         .scratch_bytes = model->scratch_bytes,
         .kv_bytes = model->kv_bytes,
-        .file_bytes = model->file_bytes,
+        .file_bytes = model->mapped_bytes,
     };
     return memory_limit_check(&need, limit, e);
 }

@@ -22,7 +22,7 @@ const char *fleet_packed_folder(const struct settings *s, char *out, size_t size
 }
 
 int fleet_model_open(struct wattle_model **out, const struct settings *s, const char *path,
-                     struct err *e)
+                     const char *quant, struct err *e)
 {
     char folder[PATH_MAX];
     const char *isa = settings_text(s, SET_WATTLE_ISA);
@@ -31,7 +31,7 @@ int fleet_model_open(struct wattle_model **out, const struct settings *s, const 
         .threads = (int)settings_int(s, SET_LLM_THREADS),
         .context = (int32_t)settings_int(s, SET_LLM_MAX_LENGTH),
         .isa = isa[0] ? isa : NULL,
-        .quant = settings_text(s, SET_LLM_QUANT),
+        .quant = quant ? quant : settings_text(s, SET_LLM_QUANT),
         .packed_folder = fleet_packed_folder(s, folder, sizeof folder),
     };
     return wattle_model_open(out, &o, e->text, sizeof e->text);

@@ -13,10 +13,10 @@ struct meter;
 /* LLM_PACKED_DIR, or the folder that XDG_CACHE_HOME and HOME give, in out then; NULL: none, a
  * warning says so unless it was wanted. */
 const char *fleet_packed_folder(const struct settings *s, char *out, size_t size);
-/* LLM_THREADS, LLM_MAX_LENGTH, LLM_QUANT, LLM_PACKED_DIR and WATTLE_ISA. path: as model_find gives
- * it. */
+/* LLM_THREADS, LLM_MAX_LENGTH, LLM_QUANT (quant NULL, else that), LLM_PACKED_DIR and WATTLE_ISA.
+ * path: as model_find gives it. */
 int fleet_model_open(struct wattle_model **out, const struct settings *s, const char *path,
-                     struct err *e);
+                     const char *quant, struct err *e);
 /* Whether a model that has just been opened fits into the memory that we may use: ERR_LIMIT if the
  * kernel would end us for it; a warning in the log where it will be slow. */
 int memory_limit_check_model(struct meter *m, const struct wattle_model_info *model, struct err *e);

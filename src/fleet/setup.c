@@ -74,7 +74,7 @@ static int open_model(struct fleet *f, struct err *e)
 {
     const struct settings *s = f->o->settings;
     struct inference_shared *h = &f->shared;
-    int rc = fleet_model_open(&h->model, s, f->o->model_path, e);
+    int rc = fleet_model_open(&h->model, s, f->o->model_path, NULL, e);
     if (!rc)
         rc = fleet_meter_open(&h->meter, s, &f->power, e);
     if (rc)

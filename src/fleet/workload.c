@@ -34,6 +34,7 @@ struct workload_model {
     struct workload *w;
     size_t index; /* in w->models */
     char *name, *path;
+    const char *quant; /* NULL: LLM_QUANT's */
     struct inference_shared shared;
     struct metric_log *log;
     struct job job;
@@ -153,7 +154,7 @@ static void choose_reading(const struct workload *w, uint64_t request, struct jo
 /* ---- a model ---- */
 
 int workload_model_new(struct workload_model **out, struct workload *w, const char *name,
-                       const char *path, struct err *e)
+                       const char *path, const char *quant, struct err *e)
 {
     if (w->n == MODELS_MAX)
         return err_set(e, ERR_LIMIT, "more than %d models", MODELS_MAX);
@@ -166,6 +167,7 @@ int workload_model_new(struct workload_model **out, struct workload *w, const ch
     m->job.how = &w->how;
     m->name = name ? strdup(name) : NULL;
     m->path = strdup(path);
+    m->quant = quant;
     m->shared.meter = w->meter;
     m->shared.model_name = m->name;
     if ((name && !m->name) || !m->path) {
@@ -225,7 +227,7 @@ int workload_model_open(struct workload_model *m, struct err *e)
     memory_now(m->w, &m->before_private, &m->before_shared);
     m->own_private = m->own_shared = 0;
     m->shared.touched_bytes = 0;
-    int rc = fleet_model_open(&m->shared.model, m->w->o.settings, m->path, e);
+    int rc = fleet_model_open(&m->shared.model, m->w->o.settings, m->path, m->quant, e);
     if (rc)
         return rc;
     wattle_model_info(m->shared.model, &m->shared.info);

@@ -30,9 +30,10 @@ double workload_idle_power(struct workload *w, double seconds);
 
 /* One model of it: opened, closed and opened again as memory asks. */
 struct workload_model;
-/* name: what records and its metrics' folder call it; NULL: it keeps no records. */
+/* name: what records and its metrics' folder call it; NULL: it keeps no records. quant: NULL for
+ * LLM_QUANT's; borrowed until workload_model_free. */
 int workload_model_new(struct workload_model **out, struct workload *w, const char *name,
-                       const char *path, struct err *e);
+                       const char *path, const char *quant, struct err *e);
 void workload_model_free(struct workload_model **m); /* closes; saves nothing */
 /* What the process's resident set grows by from here until workload_model_warm counts as this
  * model's, and not as the others'. */

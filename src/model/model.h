@@ -58,6 +58,7 @@ struct model_pack_options {
  * (another process that does so already is waited for); in our own memory where that cannot be,
  * which a warning tells. With MODEL_MATH_EXACT nothing is packed, but quantized if told. Without a
  * call a model computes from its files, the same to the rounding. After a failure: close it. */
+int model_quant_check(const char *quant, struct err *e); /* ERR_USAGE says what there is */
 int model_pack(struct model *m, const struct model_pack_options *o, struct err *e);
 
 struct model_info {

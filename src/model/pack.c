@@ -410,6 +410,12 @@ static bool is_cached(struct packing *p)
     return found;
 }
 
+int model_quant_check(const char *quant, struct err *e)
+{
+    struct pack_target target;
+    return pack_target_parse(&target, quant, e);
+}
+
 int model_pack(struct model *m, const struct model_pack_options *o, struct err *e)
 {
     struct pack_plan plan;

@@ -178,6 +178,19 @@ def quantized_on_the_way(folder):
     check(s.end() == 0, "its end")
 
 
+def compared(folder):
+    """Each model with each type."""
+    place = os.path.join(folder, "packed")
+    ask = ("compare", "--models", lab.MODEL, "--inferences", "1", "--warmup", "1", "--llm-max-new-tokens", "4", "--format", "json")
+    code, out, err = lab.run(*ask, "--quant", "file,q4_0", seconds=300, LLM_PACKED_DIR=place)
+    check(code == 0, err)
+    found = [(m["name"].rsplit("-", 1)[-1] == "q4_0", m["quantization"]) for m in json.loads(out)["models"]]
+    check(found == [(False, "Q4_1"), (True, "Q4_0 (from Q4_1)")], f"{found}")
+    for quant, text in (("q9,q4", "'q9': unknown, expected one of q4"), ("q4,,q8", "an empty word"), ("q4", "one model")):
+        code, out, err = lab.run(*ask, "--quant", quant, LLM_PACKED_DIR=place)
+        check(code == 2 and text in err and not out, f"{quant}: {code} {err}")
+
+
 def one_copy(folder):
     """Ten processes: the weights are there once, and none has a copy of its own."""
     place, n = os.path.join(folder, "packed"), 10
@@ -207,5 +220,5 @@ if __name__ == "__main__":
     if not lab.has_model():
         print("skipped: the real model is not there")
         sys.exit(lab.SKIP)
-    tests = [the_same_answers, two_at_once, killed_in_the_middle, ended_in_the_middle, no_room, wrong_files, listed_and_removed, quantized_on_the_way, one_copy]
+    tests = [the_same_answers, two_at_once, killed_in_the_middle, ended_in_the_middle, no_room, wrong_files, listed_and_removed, quantized_on_the_way, compared, one_copy]
     lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
