@@ -212,14 +212,15 @@ static const struct command_spec spec = {
     .name = "quantize",
     .usage = "wattle quantize [MODEL] [--type TYPE] [--output FILE] [--force] [--quiet] [--json]",
     .summary = "writes a model's weights in 8, 6, 5 or 4 bits, as GGUF",
-    .notes = "MODEL is a GGUF file, a folder or a hub name (default: LLM_MODEL_NAME). The scale of "
-             "each block is searched for the least squared error, and the error of each tensor, "
-             "as a share of its squares, is printed. Norms and other vectors stay floats. The "
-             "file is read by wattle and by llama.cpp; it appears whole or not at all.\n\n"
-             "Safetensors are converted for llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, "
-             "phi3, stablelm, granite and olmo2, without their tokenizer: such a file computes "
-             "logits of ids, not of text.\n\n"
-             "  wattle quantize model-f16.gguf --type q4_k_m",
+    .notes =
+        "MODEL is a GGUF file, a folder or a hub name (default: LLM_MODEL_NAME). The scale of "
+        "each block is searched for the least squared error, and the error of each tensor, "
+        "as a share of its squares, is printed. Norms and other vectors stay floats. The "
+        "file is read by wattle and by llama.cpp; it appears whole or not at all.\n\n"
+        "Safetensors are converted for llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, "
+        "phi3, stablelm, granite and olmo2. Their tokenizer goes along if it is byte-level BPE; "
+        "without one, which is said, the file computes logits of ids, not of text.\n\n"
+        "  wattle quantize model-f16.gguf --type q4_k_m",
     .options = options,
     .settings = settings,
     .max_words = 1,

@@ -76,3 +76,18 @@ void pair_table_close(struct pair_table **p)
     free(*p);
     *p = NULL;
 }
+
+size_t pair_table_list(const struct pair_table *p, struct ranked_pair *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i <= p->mask; i++) {
+        const struct pair_slot *s = &p->slots[i];
+        if (s->key == NO_PAIR)
+            continue;
+        if (out)
+            out[n] = (struct ranked_pair){s->merge.rank, (int32_t)(s->key >> 32),
+                                          (int32_t)(uint32_t)s->key};
+        n++;
+    }
+    return n;
+}

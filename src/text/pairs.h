@@ -14,4 +14,11 @@ void pair_table_add(struct pair_table *p, int32_t left, int32_t right, struct me
 /* A merge_rule; context: the table. */
 struct merge pair_table_merge(const void *context, int32_t left, int32_t right);
 
+/* All pairs, in no order, into out (NULL: none); how many there are. */
+struct ranked_pair {
+    uint32_t rank;
+    int32_t left, right;
+};
+size_t pair_table_list(const struct pair_table *p, struct ranked_pair *out);
+
 #endif

@@ -27,6 +27,9 @@ const struct pre_row *pre_row_find(const char *name);
 /* Appends every supported name, separated by ", ". */
 void pre_row_names(struct buf *out);
 
+/* The first name of row i; false beyond the last row. */
+bool pre_row_name(size_t i, struct span *name);
+
 struct pre; /* compiled; any number of threads */
 
 int pre_open(struct pre **out, const struct pre_row *row, struct err *e);

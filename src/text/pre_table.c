@@ -136,3 +136,12 @@ void pre_row_names(struct buf *out)
         }
     }
 }
+
+bool pre_row_name(size_t i, struct span *name)
+{
+    if (i >= N_ROWS)
+        return false;
+    const char *at = rows[i].names;
+    *name = next_name(&at);
+    return true;
+}

@@ -59,6 +59,10 @@ int tokenizer_open(struct tokenizer **out, const struct vocab *v, struct err *e)
  * folder. Errors name the file ("tokenizer.json") and the place in it. */
 int tokenizer_open_files(struct tokenizer **out, const struct tokenizer_files *f, struct err *e);
 void tokenizer_close(struct tokenizer **t);
+/* What tokenizer_open makes a tokenizer of that gives the same ids, of one that came from files:
+ * byte-level BPE, else ERR_UNSUPPORTED. Arrays are in arena, texts there or in t. */
+int tokenizer_vocabulary(const struct tokenizer *t, struct arena *a, struct vocab *out,
+                         struct err *e);
 
 struct token_list {
     int32_t *ids; /* malloc'ed; free with token_list_release */

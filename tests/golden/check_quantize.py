@@ -74,6 +74,15 @@ def check_folders(count, folder):
             for position, expected in case["expect"]["logits"].items():
                 far = max(abs(a - b) for a, b in zip(answer["logits"][position], expected))
                 count.check(far <= 2e-4 * reference["max_abs_logit"], name, case["case"], position, far)
+    # With its tokenizer: the same tokens of a text, and the same logits of them.
+    original, out = source("tests", "golden", "eval", "reference"), os.path.join(folder, "text.gguf")
+    done = quantize(original, "--type", "f32", "--output", out)
+    count.check(done.returncode == 0 and not done.stderr, done)
+    done = subprocess.run([program(), "eval", "--model", out, "--reference", original, "--exact", "--json", "--text",
+                           source("tests", "golden", "eval", "text.txt")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=300, check=False)
+    count.check(done.returncode == 0, done)
+    count.check(json.loads(done.stdout)["reference"]["kl_divergence"]["max"] < 1e-9, done)
     for name, words in (("bloom", "model_type 'bloom' is not written as GGUF, expected one of llama, "),
                         ("gemma2", "key 'query_pre_attn_scalar': GGUF's 'gemma2' has no word for it"),
                         ("llama-dynamic-rope", "rope_type 'dynamic': GGUF's 'llama' has no word for it"),
