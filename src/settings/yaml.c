@@ -62,6 +62,7 @@ struct reader {
     bool ended;             /* that was the end of the stream */
     struct yaml_place place;
     struct arena *arena;
+    struct span text;
 };
 
 static struct yaml_place place_of(const struct reader *r, const struct fy_mark *mark)
@@ -74,6 +75,16 @@ static struct yaml_place place_of(const struct reader *r, const struct fy_mark *
     return at;
 }
 
+/* Whether a line of the text begins with %YAML. */
+static bool has_version(struct span text)
+{
+    static const char mark[] = {'%', 'Y', 'A', 'M', 'L'};
+    for (size_t i = 0; i + sizeof mark <= text.n; i++)
+        if ((i == 0 || text.p[i - 1] == '\n') && memcmp(text.p + i, mark, sizeof mark) == 0)
+            return true;
+    return false;
+}
+
 /* What the library says of the first mistake. */
 static int refuse_syntax(const struct reader *r, struct err *e)
 {
@@ -81,11 +92,13 @@ static int refuse_syntax(const struct reader *r, struct err *e)
     char why[LIBRARY_WORDS_SIZE];
     struct fy_diag_error *error = fy_diag_errors_iterate(r->diag, &at);
     struct yaml_place place = r->place;
-    if (!error) /* nothing is said of a %YAML of another time, nor of memory */
-        return yaml_refuse(
-            e, place,
-            "is no YAML that can be read (is its %%YAML line one of 1.1 or 1.2?), or "
-            "no memory is left for it");
+    /* libfyaml says nothing of a %YAML of another time, nor of memory. */
+    if (!error && has_version(r->text))
+        return yaml_refuse(e, place,
+                           "is no YAML that can be read: its %%YAML line is not 1.1 or 1.2, or no "
+                           "memory is left for it");
+    if (!error)
+        return err_set(e, ERR_NOMEM, "%s: no memory to read it", place.file);
     if (error->line > 0 && error->column > 0) {
         place.line = (unsigned)error->line;
         place.column = (unsigned)error->column;
@@ -244,7 +257,7 @@ static int read_file(struct reader *r, const struct yaml_node **root, struct err
 int yaml_parse(const struct yaml_node **root, const char *file, struct span bytes,
                struct arena *arena, struct err *e)
 {
-    struct reader r = {.place = {file, 1, 1}, .arena = arena};
+    struct reader r = {.place = {file, 1, 1}, .arena = arena, .text = bytes};
     struct fy_diag_cfg quiet;
     *root = NULL;
     int rc = check_bytes(file, bytes, e);
