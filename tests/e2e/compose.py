@@ -205,6 +205,8 @@ def nasty_values(folder):
         check(stat.S_IMODE(os.stat(at(f"{n}.yml")).st_mode) == 0o600, "a file with a secret is its owner's")
         compose(folder, "--target", "kubernetes", "--output", f"k{n}", **env)
         compose(folder, "--target", "systemd", "--output", f"s{n}", **env)
+        compose(folder, "--target", "swarm", "--output", f"w{n}.yml", **env)
+        check(stat.S_IMODE(os.stat(at(f"w{n}.yml")).st_mode) == 0o600, "a stack with a secret is its owner's")
         seen = by_shell(at(f"s{n}", "wattle.env"))["MQTT_PASSWORD"]
         check(seen == value, f"{value!r}: {seen!r}")
         device, = [f for f in os.listdir(at(f"s{n}")) if f.startswith("wattle-device@") and f.endswith(".env")]
@@ -213,10 +215,16 @@ def nasty_values(folder):
     old, new = read_all("yaml", paths), read_all("ruamel", paths)
     read_all("compose", paths)
     seen = by_docker_compose(*paths)
+    stacks = [at(f"w{n}.yml") for n in range(len(values))]
+    swarm, swarm_12 = read_all("yaml", stacks), read_all("ruamel", stacks)
     secrets = read_all("ruamel", [at(f"k{n}", "11-secrets.yaml") for n in range(len(values))])
     devices = read_all("yaml", [at(f"k{n}", "40-devices.yaml") for n in range(len(values))])
     for n, value in enumerate(values):
         check(old[n] == new[n], f"{value!r}: YAML 1.1 and 1.2 differ")
+        check(swarm[n] == swarm_12[n], f"{value!r}: YAML 1.1 and 1.2 differ in the stack")
+        (service, d), = swarm[n][0]["services"].items()
+        got = variables(d)
+        check(got["MQTT_PASSWORD"] == value and got["DEVICE_NAME"] == names[n], f"{value!r}: in the stack {got}")
         (service, d), = old[n][0]["services"].items()
         check(re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", service) and len(service) < 53, service)
         got = variables(d)
@@ -238,6 +246,18 @@ def by_shell(path):
                        capture_output=True, timeout=lab.PATIENCE)
     check(r.returncode == 0, r.stderr.decode())
     return json.loads(r.stdout)
+
+
+def mounts_of(service):
+    """Place inside -> (on the host, whether it is read only)."""
+    mounts = {}
+    for v in service["volumes"]:
+        if isinstance(v, dict):
+            mounts[undouble(v["target"])] = (undouble(v["source"]), v.get("read_only", False))
+        else:
+            host, place, *mode = undouble(v).split(":")
+            mounts[place] = (host, mode == ["ro"])
+    return mounts
 
 
 def files_of_the_host(folder):
@@ -263,13 +283,7 @@ def files_of_the_host(folder):
         s = services(path)["services"]
         got = variables(s["edge-device-01"])
         check(got["LLM_MODEL_NAME"] == inside, f"{model}: {got}")
-        mounts = {}
-        for v in s["edge-device-01"]["volumes"]:
-            if isinstance(v, dict):
-                mounts[undouble(v["target"])] = (undouble(v["source"]), v.get("read_only", False))
-            else:
-                host, place, *mode = undouble(v).split(":")
-                mounts[place] = (host, mode == ["ro"])
+        mounts = mounts_of(s["edge-device-01"])
         top = inside if os.path.isfile(source) else "/".join(inside.split("/")[:4])
         check(mounts[top] == (source, True), f"{model}: {mounts}")
         for key, name in (("LLM_PROMPT_FILE", "p.txt"), ("MQTT_PASSWORD_FILE", "pw"), ("DATASET_PATH", "d.csv")):
@@ -278,6 +292,7 @@ def files_of_the_host(folder):
         check("pw" in err or os.geteuid() != 0 or os.stat(os.path.join(folder, "pw")).st_mode & 0o004, err)
         read("compose", path)
         by_docker_compose(path)
+        host_files_in_a_swarm(folder, model, (source, top, inside), common)
     # a folder of telemetry takes the place of ./dataset; what is not here is passed on, and said
     os.mkdir(os.path.join(folder, "data"))
     _, err = compose(folder, "--force", "--dataset-path", "data", "--enable-llm", "--llm-prompt-file", "/etc/edge-device/p.txt", "--llm-model", "/models/m.gguf")
@@ -285,6 +300,48 @@ def files_of_the_host(folder):
     check(sum(":/app/dataset:" in str(v) for v in d["volumes"]) == 1, f"{d['volumes']}")
     check(variables(d)["LLM_PROMPT_FILE"] == "/etc/edge-device/p.txt" and variables(d)["LLM_MODEL_NAME"] == "/models/m.gguf", f"{d}")
     check(err.count("is not on this machine") == 2, err)
+
+
+def host_files_in_a_swarm(folder, model, expected, common):
+    """The model and the dataset are bound, and that is said; a prompt and a password are secrets."""
+    source, top, inside = expected
+    _, err = compose(folder, "--target", "swarm", *common, "--llm-model", model)
+    path = os.path.join(folder, "docker-stack.yml")
+    stack = read("yaml", path)[0]
+    check(stack == read("ruamel", path)[0], "YAML 1.1 and 1.2 differ in the stack")
+    d = stack["services"]["edge-device-01"]
+    got, mounts = variables(d), mounts_of(d)
+    check(got["LLM_MODEL_NAME"] == inside and mounts[top] == (source, True), f"{model}: {got} {mounts}")
+    check(mounts[got["DATASET_PATH"]] == (os.path.join(folder, "d.csv"), True), f"{mounts}")
+    check(err.count("has to be on every node of the swarm") == 2 and source in err and os.path.join(folder, "d.csv") in err, err)
+    secrets = {s["target"]: s for s in d["secrets"]}
+    for key, name in (("LLM_PROMPT_FILE", "p.txt"), ("MQTT_PASSWORD_FILE", "pw")):
+        secret = secrets[got[key]]
+        check(undouble(stack["secrets"][secret["source"]]["file"]) == os.path.join(folder, name) and got[key] not in mounts, f"{key}: {stack['secrets']} {mounts}")
+        check(secret["uid"] == "10001" and secret["mode"] & 0o337 == 0, f"{key}: {secret}")
+    asked = stack["services"]["mqtt-broker"]
+    check([s["target"] for s in asked["secrets"]] == [variables(asked)["MQTT_PASSWORD_FILE"]], f"{asked}")
+
+
+def broker_elsewhere(folder):
+    """--no-mqtt: no broker, nothing that waits for one or is its own; where the devices look for one is said."""
+    if not python:
+        return "skipped: the YAML readers can't be fetched from PyPI"
+    note = "without a broker of its own, the devices look for one at 'mqtt-broker': --mqtt-broker names another"
+    for target, name in (("compose", "docker-compose.yml"), ("swarm", "docker-stack.yml")):
+        for own in (True, False):
+            args = ["--no-mqtt"] if own else ["--no-mqtt", "--mqtt-broker", "b.example"]
+            _, err = compose(folder, "--target", target, "--devices", "2", "--dashboard", "--force", *args)
+            check((note in err) == own, err)
+            s = services(os.path.join(folder, name))
+            check(sorted(s["services"]) == ["dashboard", "edge-device-01", "edge-device-02"], f"{target}: {list(s['services'])}")
+            check("mqtt-data" not in s.get("volumes", {}), f"{target}: {s.get('volumes')}")
+            for d in s["services"].values():
+                check("depends_on" not in d, f"{target}: {d}")
+                check(variables(d)["MQTT_BROKER"] == ("mqtt-broker" if own else "b.example"), f"{target}: {d}")
+    compose(folder, "--force")  # all of it is there with one
+    s = services(os.path.join(folder, "docker-compose.yml"))
+    check("mqtt-broker" in s["services"] and "depends_on" in s["services"]["edge-device-01"] and "mqtt-data" in s["volumes"], f"{s}")
 
 
 def config_of_single_devices(folder):
@@ -592,6 +649,8 @@ def files_are_kept(folder):
 
 
 if __name__ == "__main__":
+    tests = [seed_example, cases, nasty_values, files_of_the_host, broker_elsewhere, config_of_single_devices, broker_with_password, one_engine, made_up_secrets, limits, kubernetes, systemd,
+             files_are_kept]
     with lab.Folder() as shared:
         python = find_python(shared)
-        lab.main(seed_example, cases, nasty_values, files_of_the_host, config_of_single_devices, broker_with_password, one_engine, made_up_secrets, limits, kubernetes, systemd, files_are_kept)
+        lab.main(*[t for t in tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]])
