@@ -14,9 +14,13 @@ for tool in $gcc $qemu; do
         exit 77
     fi
 done
-trap 'rm -f "$out" "$out.o"' EXIT
+trap 'rm -rf "$out" "$out.o"' EXIT
 flags="-std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -I$src -I$tests"
-$gcc $flags -march=armv8.2-a+dotprod -c -o "$out.o" "$src"/kernels/arm/dotprod.c
-$gcc $flags -static -o "$out" "$out.o" "$src"/kernels/*.c $(ls "$src"/kernels/ref/*.c | grep -v levels.c) "$src"/kernels/arm/levels.c \
-    "$src"/kernels/arm/neon.c "$tests"/*.c "$src"/base/*.c -lm -lpthread
+mkdir "$out.o"
+for file in dotprod peak_dotprod; do
+    $gcc $flags -march=armv8.2-a+dotprod -c -o "$out.o/$file.o" "$src/kernels/arm/$file.c"
+done
+$gcc $flags -static -o "$out" "$out.o"/*.o "$src"/kernels/*.c $(ls "$src"/kernels/ref/*.c | grep -v levels.c) \
+    "$src"/kernels/arm/levels.c "$src"/kernels/arm/neon.c "$src"/kernels/arm/peak_neon.c "$tests"/*.c "$src"/base/*.c \
+    -lm -lpthread
 $qemu "$out"
