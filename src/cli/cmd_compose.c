@@ -116,7 +116,30 @@ static void find_user(struct deploy_options *o)
     o->gid = (unsigned)gid;
 }
 
-static const char *const kubernetes_only[] = {"storage-class", "access-mode"};
+/* Options that would have no effect with another target are refused. */
+static const struct {
+    const char *name, *targets;
+    unsigned with; /* bits of enum deploy_target */
+} bound_options[] = {
+    {"storage-class", "kubernetes", 1u << DEPLOY_KUBERNETES},
+    {"access-mode", "kubernetes", 1u << DEPLOY_KUBERNETES},
+    {"namespace", "kubernetes", 1u << DEPLOY_KUBERNETES},
+    {"program", "systemd", 1u << DEPLOY_SYSTEMD},
+    {"publish", "compose or swarm", 1u << DEPLOY_COMPOSE | 1u << DEPLOY_SWARM},
+};
+
+static int check_bound(const struct settings *s, size_t target, struct err *e)
+{
+    for (size_t i = 0; i < sizeof bound_options / sizeof *bound_options; i++) {
+        const char *name = bound_options[i].name;
+        if (settings_option_given(s, name) && !(bound_options[i].with & 1u << target))
+            return err_set(e, ERR_USAGE,
+                           "--%s '%s': has no effect with --target %s, expected --target %s", name,
+                           settings_option_text(s, name), target_names[target],
+                           bound_options[i].targets);
+    }
+    return 0;
+}
 
 /* ---- output ---- */
 
@@ -185,11 +208,8 @@ static int run(const struct settings *s, struct err *e)
         rc = choose(s, "restart", restarts, sizeof restarts / sizeof *restarts, &restart, e);
     if (!rc)
         rc = choose(s, "access-mode", access_modes, 2, &mode, e);
-    for (size_t i = 0; !rc && target != DEPLOY_KUBERNETES && i < 2; i++)
-        if (settings_option_given(s, kubernetes_only[i]))
-            rc =
-                err_set(e, ERR_USAGE, "--%s '%s': expected --target kubernetes, which alone has it",
-                        kubernetes_only[i], settings_option_text(s, kubernetes_only[i]));
+    if (!rc)
+        rc = check_bound(s, target, e);
     if (!rc)
         rc = choose_devices(devices, n, s, e);
     struct fleet_power power; /* checked here, not only in every container */
@@ -214,7 +234,7 @@ static int run(const struct settings *s, struct err *e)
         .memory_swap = settings_option_text(s, "memory-swap"),
         .cpus = settings_option_given(s, "cpus") ? settings_option_float(s, "cpus") : 0,
         .restart = restarts[restart],
-        .publish = settings_option_text(s, "publish"),
+        .publish = settings_option_given(s, "publish") ? settings_option_text(s, "publish") : NULL,
         .kube_namespace = settings_option_text(s, "namespace"),
         .storage_class = settings_option_text(s, "storage-class"),
         .many_nodes = mode == 1,
@@ -293,8 +313,8 @@ static const struct option options[] = {
     {.name = "publish",
      .type = OPTION_TEXT,
      .value = "ADDRESS",
-     .fallback = "127.0.0.1",
-     .help = "address of this machine where broker and dashboard can be reached"},
+     .help = "address of this machine where broker and dashboard can be reached (default: "
+             "127.0.0.1; a swarm publishes on every node, and only with 0.0.0.0)"},
     {.name = "namespace",
      .type = OPTION_TEXT,
      .value = "NAME",

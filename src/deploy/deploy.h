@@ -37,7 +37,7 @@ struct deploy_options {
     const char *memory_swap;    /* "1g": memory and swap together */
     double cpus;                /* processors of a device; 0: all */
     const char *restart;        /* no, always, on-failure or unless-stopped */
-    const char *publish;        /* host address of published ports; 127.0.0.1 */
+    const char *publish;        /* host address of published ports; 127.0.0.1, in a swarm none */
     const char *kube_namespace; /* given for Kubernetes */
     const char *storage_class;  /* of Kubernetes' volumes; NULL: the cluster's default */
     bool many_nodes;            /* the models' volume can be written on many nodes */

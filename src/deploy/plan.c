@@ -286,6 +286,13 @@ static int put_broker(struct plan *p, struct err *e)
                   host);
     else if (p->o->broker && !p->broker)
         plan_note(p, "MQTT_BROKER '%s': is used, no broker is started", host);
+    if (p->o->target == DEPLOY_SWARM && p->o->publish && strcmp(p->o->publish, "0.0.0.0") != 0)
+        return err_set(e, ERR_USAGE,
+                       "--publish '%s': a swarm publishes on every node, expected 0.0.0.0",
+                       p->o->publish);
+    if (p->o->target == DEPLOY_SWARM && !p->o->publish && (p->broker || p->o->dashboard))
+        plan_note(p, "nothing is published outside of the stack's network: --publish 0.0.0.0 "
+                     "publishes on every node");
     static const enum setting_id tls[] = {SET_MQTT_TLS, SET_MQTT_CA_FILE, SET_MQTT_CERT_FILE};
     for (size_t i = 0; p->broker && contained && i < sizeof tls / sizeof *tls; i++)
         if (settings_given(s, tls[i]) && (tls[i] != SET_MQTT_TLS || settings_bool(s, SET_MQTT_TLS)))

@@ -85,14 +85,17 @@ void service_logging(struct yaml *y)
     yaml_end(y);
 }
 
-/* Quoted always: 22:22 is a number of base 60 in YAML 1.1. */
+/* Quoted always: 22:22 is a number of base 60 in YAML 1.1. A swarm publishes on every node, so only
+ * what --publish asks for. */
 void service_port(struct yaml *y, const struct plan *p, const char *port, const char *inside)
 {
     const char *address = p->o->publish ? p->o->publish : "127.0.0.1";
     struct buf text;
+    if (p->o->target == DEPLOY_SWARM && !p->o->publish)
+        return;
     buf_init(&text, 512);
     if (strcmp(address, "0.0.0.0") == 0 || p->o->target == DEPLOY_SWARM)
-        buf_printf(&text, "%s:%s", port, inside); /* a swarm publishes on every node */
+        buf_printf(&text, "%s:%s", port, inside);
     else
         buf_printf(&text, strchr(address, ':') ? "[%s]:%s:%s" : "%s:%s:%s", address, port, inside);
     yaml_open(y, "ports");

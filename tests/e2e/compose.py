@@ -394,10 +394,15 @@ def limits(folder):
     check(s["dashboard"]["command"] == ["wattle", "dashboard"] and s["dashboard"]["ports"] == ["8080:8080"], f"{s['dashboard']}")
     compose(folder, *args, "--target", "swarm")
     path = os.path.join(folder, "docker-stack.yml")
-    d = services(path)["services"]["edge-device-01"]["deploy"]
+    s = services(path)["services"]
+    check(s["mqtt-broker"]["ports"] == ["1883:1883"] and s["dashboard"]["ports"] == ["8080:8080"], f"{s}")
+    d = s["edge-device-01"]["deploy"]
     check(d["resources"]["limits"] == {"cpus": "1.5", "memory": "512m"} and d["restart_policy"]["condition"] == "on-failure", f"{d}")
     read("compose", path)
     by_docker_compose(path)
+    # A swarm would publish on every node: only when told to.
+    _, err = compose(folder, "--dashboard", "--target", "swarm", "--force")
+    check(not [name for name, d in services(path)["services"].items() if "ports" in d] and "nothing is published" in err, err)
 
 
 def broker_with_password(folder):
