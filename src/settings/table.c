@@ -100,7 +100,7 @@ const struct setting settings_table[SET_N] = {
     [SET_LLM_ENDPOINT] = {"LLM_ENDPOINT", "llm-endpoint", NULL, "URL", "",
                           "server with OpenAI's chat completions that runs the model, as wattle "
                           "serve; empty: the model runs here",
-                          MAYBE(TEXT_HOST, PATH_BYTES)},
+                          MAYBE(TEXT_URL, PATH_BYTES)},
     [SET_LLM_API_KEY] = {"LLM_API_KEY",
                          "llm-api-key",
                          NULL,
@@ -264,7 +264,7 @@ const struct setting settings_table[SET_N] = {
                            MAYBE(TEXT_PATH, PATH_BYTES)},
     [SET_HF_ENDPOINT] = {"HF_ENDPOINT", "hf-endpoint", NULL, "URL", "https://huggingface.co",
                          "the hub, or a server that speaks as it does",
-                         TEXT(TEXT_HOST, PATH_BYTES)},
+                         TEXT(TEXT_URL, PATH_BYTES)},
     [SET_HF_HUB_OFFLINE] = {"HF_HUB_OFFLINE",
                             "hf-hub-offline",
                             NULL,

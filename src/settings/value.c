@@ -47,6 +47,7 @@ static void put_text_rule(struct buf *out, const struct value_rule *rule)
         [TEXT_LINE] = " of UTF-8 without control characters",
         [TEXT_PATH] = " without control characters",
         [TEXT_HOST] = " without blanks and control characters",
+        [TEXT_URL] = " as http://HOST:PORT/PATH without user, '?' and '#'",
         [TEXT_NAME] = " of UTF-8",
         [TEXT_ID] = " of UTF-8 without '+', '#', '/' and control characters",
         [TEXT_BYTES] = "",
@@ -93,6 +94,20 @@ void value_expected(struct buf *out, const struct value_rule *rule)
     }
 }
 
+/* Whether a user, and so perhaps a password, stands before the host of a URL. */
+static bool has_user(struct span s)
+{
+    const char *text = (const char *)s.p;
+    size_t from = 0, end;
+    for (size_t i = 0; i + 2 < s.n && from == 0; i++)
+        if (memcmp(text + i, "://", 3) == 0)
+            from = i + 3;
+    for (end = from; end < s.n && !strchr("/?#", text[end]); end++)
+        if (text[end] == '@')
+            return true;
+    return false;
+}
+
 /* "SUBJECT: 'text' PROBLEM, expected …" */
 static int refuse(const struct value_rule *rule, const char *subject, const char *text,
                   const char *problem, struct err *e)
@@ -101,7 +116,7 @@ static int refuse(const struct value_rule *rule, const char *subject, const char
     buf_init(&expected, 300);
     value_expected(&expected, rule);
     struct span shown = span_str(text);
-    if (rule->secret)
+    if (rule->secret || (rule->kind == TEXT_URL && has_user(shown)))
         err_set(e, ERR_USAGE, "%s: the value %s, expected %s", subject, problem,
                 buf_cstr(&expected));
     else
@@ -271,8 +286,10 @@ static const char *forbidden_byte(struct span s, enum text_kind kind)
         uint8_t c = s.p[i];
         if (c < 0x20 || c == 0x7f)
             return "has a control character";
-        if (kind == TEXT_HOST && c == ' ')
+        if ((kind == TEXT_HOST || kind == TEXT_URL) && c == ' ')
             return "has a blank";
+        if (kind == TEXT_URL && (c == '?' || c == '#'))
+            return "has a query or a fragment";
         if (kind == TEXT_ID && (c == '+' || c == '#' || c == '/'))
             return "has a character that MQTT topics give a meaning to";
         /* U+0080 to U+009F; MQTT 1.5.4 wants them refused too. */
@@ -298,6 +315,10 @@ static const char *parse_text(const struct value_rule *rule, struct span s)
     }
     if (rule->kind == TEXT_NAME || rule->kind == TEXT_BYTES)
         return NULL;
+    if (rule->kind == TEXT_URL && has_user(s))
+        return "has a user or password before '@', which messages would show (a key is a setting "
+               "of "
+               "its own)";
     return forbidden_byte(s, rule->kind);
 }
 

@@ -21,6 +21,7 @@ enum text_kind {
     TEXT_LINE,  /* UTF-8 without control characters */
     TEXT_PATH,  /* any bytes but control characters: Linux has file names that are no UTF-8 */
     TEXT_HOST,  /* a line without blanks */
+    TEXT_URL,   /* the same without a user before '@', a query and a fragment */
     TEXT_NAME,  /* UTF-8 of any kind */
     TEXT_ID,    /* one level of an MQTT topic: a line without '+', '#' and '/' */
     TEXT_BYTES, /* anything: passwords */

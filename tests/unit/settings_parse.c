@@ -324,7 +324,9 @@ static void test_wrong_values_are_named(void **state)
         {{0},
          {"LOG_LEVEL=loud"},
          "LOG_LEVEL: 'loud' is unknown, expected debug, info, warning or error"},
-        {{0}, {"WATTLE_ISA=c avx2"}, "WATTLE_ISA: 'c avx2' is unknown, expected c, avx2, vnni, neon or dotprod"},
+        {{0},
+         {"WATTLE_ISA=c avx2"},
+         "WATTLE_ISA: 'c avx2' is unknown, expected c, avx2, vnni, neon or dotprod"},
         {{"--interval", "5-1"},
          {0},
          "--interval: '5-1' ends before it begins, expected seconds as 2.5 or 1-5, from 0.001 to "
@@ -355,6 +357,26 @@ static void test_wrong_values_are_named(void **state)
         {{"--device-name", ""},
          {0},
          "--device-name: '' is empty, expected 1 to 128 bytes of UTF-8"},
+        {{"--llm-endpoint", "http://me:hush@h:1/"},
+         {0},
+         "--llm-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key is a setting of its own), expected 0 to 4095 bytes as http://HOST:PORT/PATH "
+         "without user, '?' and '#'"},
+        {{"--llm-endpoint", "http://h/v1?key=1"},
+         {0},
+         "--llm-endpoint: 'http://h/v1?key=1' has a query or a fragment, expected 0 to 4095 bytes "
+         "as http://HOST:PORT/PATH "
+         "without user, '?' and '#'"},
+        {{"--llm-endpoint", "http://h/#a@b"},
+         {0},
+         "--llm-endpoint: 'http://h/#a@b' has a query or a fragment, expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without user, '?' and '#'"},
+        {{"--hf-endpoint", "me:hush@h"},
+         {0},
+         "--hf-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key is a setting of its own), expected 1 to 4095 bytes as http://HOST:PORT/PATH "
+         "without user, '?' and '#'"},
         {{"--mqtt-broker", "a b"},
          {0},
          "--mqtt-broker: 'a b' has a blank, expected 1 to 253 bytes without blanks and control "
