@@ -126,6 +126,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     if (r == SETTINGS_GO) {
         log_set_sink(write_log, log, level_of(settings_text(s, SET_LOG_LEVEL)));
         code = c->run(s, &e);
+        settings_say_where(s, &e);
     } else if (r == SETTINGS_DONE) {
         fwrite(text.p, 1, text.n, stdout);
     } else {

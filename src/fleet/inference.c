@@ -23,6 +23,8 @@ int analysis_open(struct analysis *a, const struct settings *s, const struct ala
     else if (!rc)
         rc = prompt_open_texts(&a->prompt, settings_text(s, SET_LLM_PROMPT_SYSTEM),
                                settings_text(s, SET_LLM_PROMPT_USER), alarm_limits_any(limits), e);
+    if (rc) /* s may be one device's, whose values the caller does not see */
+        settings_say_where(s, e);
     return rc;
 }
 

@@ -165,6 +165,10 @@ const char *settings_word(const struct settings *s, int i);
 /* Interval "1-5" checked at parsing: its two ends in seconds. */
 void settings_interval(const struct settings *s, double *min_s, double *max_s);
 
+/* Puts "FILE:LINE:COLUMN: " before a text that begins with the name of a setting ("MQTT_PORT: …")
+ * whose value came from a config file; else leaves it. Twice is once. */
+void settings_say_where(const struct settings *s, struct err *e);
+
 enum { SETTINGS_SECRET_MAX = 65536 };
 /* The secret itself, or the content of the file that the other setting names, without line ends at
  * its end; "": neither is given. The file goes first. out: of at least SETTINGS_SECRET_MAX. */

@@ -263,8 +263,7 @@ const struct setting settings_table[SET_N] = {
                            "file that holds the access token; empty: token in HF_HOME",
                            MAYBE(TEXT_PATH, PATH_BYTES)},
     [SET_HF_ENDPOINT] = {"HF_ENDPOINT", "hf-endpoint", NULL, "URL", "https://huggingface.co",
-                         "the hub, or a server that speaks as it does",
-                         TEXT(TEXT_URL, PATH_BYTES)},
+                         "the hub, or a server that speaks as it does", TEXT(TEXT_URL, PATH_BYTES)},
     [SET_HF_HUB_OFFLINE] = {"HF_HUB_OFFLINE",
                             "hf-hub-offline",
                             NULL,
@@ -311,5 +310,7 @@ const struct setting settings_table[SET_N] = {
                         "NAME",
                         "",
                         "highest machine code to use; empty: the best that the processor has",
-                        {.type = VALUE_CHOICE, .choices = "c avx2 vnni neon dotprod", .may_be_empty = true}},
+                        {.type = VALUE_CHOICE,
+                         .choices = "c avx2 vnni neon dotprod",
+                         .may_be_empty = true}},
 };

@@ -48,7 +48,10 @@ def refused(folder):
             ("\nllm_temprature: 1\n", "edge.yaml:2:1: llm_temprature: unknown, the nearest is llm_temperature"),
             ("MQTT_PORT: 99999", "edge.yaml:1:1: MQTT_PORT: '99999' is out of range, expected 1 to 65535"),
             ("devices: {a: {METRICS_DIR: x}}", "edge.yaml:1:15: devices.a.METRICS_DIR: the devices of one 'run' cannot differ in that"),
-            (f"prompt: {{user: '{{{{nope}}}}'}}\nENABLE_LLM: yes\nLLM_MODEL_NAME: {lab.MODEL}", "LLM_PROMPT_USER: line 1: unknown placeholder '{{nope}}'"),
+            (f"prompt: {{user: '{{{{nope}}}}'}}\nENABLE_LLM: yes\nLLM_MODEL_NAME: {lab.MODEL}", "edge.yaml:1:10: LLM_PROMPT_USER: line 1: unknown placeholder '{{nope}}'"),
+            (f"devices: {{edge-device-01: {{prompt: {{user: '{{{{nope}}}}'}}}}}}\nENABLE_LLM: yes\nLLM_MODEL_NAME: {lab.MODEL}",
+             "edge.yaml:1:37: LLM_PROMPT_USER: line 1: unknown placeholder '{{nope}}'"),
+            ("MQTT_BROKER: 127.0.0.1\nMQTT_TLS: yes\nMQTT_CA_FILE: /none.pem", "edge.yaml:3:1: MQTT_CA_FILE '/none.pem': No such file"),
     ]:
         if lab.MODEL in text and not lab.has_model():
             continue
