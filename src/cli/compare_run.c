@@ -147,6 +147,8 @@ static struct compared_sample sample_of(const struct workload_result *r)
         .prompt_tokens = r->good ? m->prompt_tokens : (double)NAN,
         .completion_tokens = r->good ? m->completion_tokens : (double)NAN,
         .throttled_ms = m->throttled_ms,
+        .frequency_mhz = m->frequency_mhz > 0 ? m->frequency_mhz : (double)NAN,
+        .temperature_c = m->temperature_c,
         .verdict = verdict_of(r),
         .valid_verdict = r->good && r->verdict != VERDICT_NONE,
         .agreement = NAN,

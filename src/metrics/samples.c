@@ -87,6 +87,7 @@ static const struct number_field {
     FIELD("memory_total_mb", memory_total_mb),
     FIELD("cpu_percent_avg", cpu_percent),
     FIELD("throttled_ms", throttled_ms),
+    FIELD("frequency_mhz", frequency_mhz),
     FIELD("temperature_c", temperature_c),
     FIELD("prompt_tokens", prompt_tokens),
     FIELD("completion_tokens", completion_tokens),

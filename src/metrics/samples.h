@@ -11,7 +11,7 @@ struct metric_sample {
     double utc_s; /* seconds since 1970; without a zone the stamp counts as UTC */
     double time_ms, first_token_ms, prefill_ms, decode_ms, queue_ms, tokens_per_second;
     double energy_j, joules_per_token;
-    double memory_mb, memory_total_mb, cpu_percent, throttled_ms, temperature_c;
+    double memory_mb, memory_total_mb, cpu_percent, throttled_ms, frequency_mhz, temperature_c;
     double prompt_tokens, completion_tokens, prompt_length, response_length;
     double threads;
     double request; /* of a comparison: the same number where the same was asked */

@@ -54,6 +54,8 @@ static struct compared_sample sample_of(const struct metric_sample *m)
         .prompt_tokens = m->prompt_tokens,
         .completion_tokens = m->completion_tokens,
         .throttled_ms = m->throttled_ms,
+        .frequency_mhz = m->frequency_mhz,
+        .temperature_c = m->temperature_c,
         .request = m->request >= 1 && m->request < 1e15 ? (uint64_t)m->request : 0,
         .verdict = verdict,
         .valid_verdict = verdict == COMPARED_UNKNOWN ? (double)NAN : verdict != COMPARED_NONE,

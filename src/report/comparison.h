@@ -31,6 +31,7 @@ struct compared_sample {
     double cpu_percent;
     double prompt_tokens, completion_tokens;
     double throttled_ms;
+    double frequency_mhz, temperature_c; /* of the processor; NAN: unknown */
     enum compared_verdict verdict;
     /* Quality of the answer, 0..1: 1 a valid verdict, 0 none; NAN: not asked for one. */
     double valid_verdict;

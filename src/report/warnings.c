@@ -10,10 +10,48 @@
 /* Limits: of ours, where a difference of some percent is what a reader cares about. */
 static const double NOISE_PERCENT = 3;      /* spread of a fixed calculation's time */
 static const double THROTTLED_SHARE = 0.01; /* of the time of all inferences */
-static const double WORKLOAD_SHARE = 0.1;   /* difference of prompts' mean lengths */
-static const double ANSWER_RATIO = 1.5;     /* of answers' mean lengths */
-static const double WATTS_SHARE = 0.03; /* difference of the watts that estimates were made of */
+static const double SLOWED_SHARE = 0.05;    /* of the clock, from its first third to its last */
+/* Where the firmware of a Raspberry Pi begins to lower the clock (its documentation, "frequency
+ * management and thermal control"). */
+static const double HOT_C = 80;
+static const double WORKLOAD_SHARE = 0.1; /* difference of prompts' mean lengths */
+static const double ANSWER_RATIO = 1.5;   /* of answers' mean lengths */
+static const double WATTS_SHARE = 0.03;   /* difference of the watts that estimates were made of */
 enum { RATHER_FEW = 30 };
+
+/* The mean of a model's known frequencies among samples [from, to); NAN: fewer than two. */
+static double frequency_of(const struct compared *m, size_t from, size_t to)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = from; i < to; i++)
+        if (m->samples[i].frequency_mhz > 0) {
+            sum += m->samples[i].frequency_mhz;
+            n++;
+        }
+    return n < 2 ? (double)NAN : sum / (double)n;
+}
+
+/* A board that grew hot and slow while it was measured. */
+static bool warn_of_heat(struct compare_result *a, const struct compared *m)
+{
+    double hottest = -INFINITY, first = frequency_of(m, 0, m->n / 3),
+           last = frequency_of(m, m->n - m->n / 3, m->n);
+    char from[NUMBER_SIZE], to[NUMBER_SIZE], degrees[NUMBER_SIZE];
+    bool done = true;
+    for (size_t i = 0; i < m->n; i++)
+        hottest = fmax(hottest, m->samples[i].temperature_c);
+    if (last < first * (1 - SLOWED_SHARE))
+        done = line_add(&a->warnings,
+                        "%s: the processor's clock fell from %s to %s MHz while it ran: cooler it "
+                        "would be faster",
+                        m->name, number_fixed(from, first, 0), number_fixed(to, last, 0));
+    if (done && hottest >= HOT_C)
+        done = line_add(&a->warnings,
+                        "%s: the processor reached %s °C; boards slow down from about %s °C on",
+                        m->name, number_fixed(degrees, hottest, 0), number_fixed(from, HOT_C, 0));
+    return done;
+}
 
 static bool warn_of_samples(struct compare_result *a, const struct analysed *m)
 {
@@ -215,6 +253,6 @@ bool analysis_warn(struct compare_result *a)
         done = line_add(&a->warnings, "%s", a->c->warnings[i]);
     done = done && warn_of_work(a) && warn_of_energy(a);
     for (size_t i = 0; done && i < a->c->n; i++)
-        done = warn_of_samples(a, &a->models[i]);
+        done = warn_of_samples(a, &a->models[i]) && warn_of_heat(a, a->models[i].model);
     return done;
 }

@@ -26,6 +26,8 @@ static struct compared_sample sample(size_t i, double ms)
         .prompt_tokens = 100,
         .completion_tokens = 20,
         .throttled_ms = 0,
+        .frequency_mhz = NAN,
+        .temperature_c = NAN,
         .valid_verdict = NAN,
         .agreement = NAN,
     };
@@ -162,6 +164,45 @@ static void test_warnings(void **state)
     comparison_release(&c);
 }
 
+/* Of a clock that falls from its first third to its last, and of heat; not of what is steady. */
+static void test_heat(void **state)
+{
+    (void)state;
+    static const struct {
+        double first_mhz, last_mhz, hottest_c;
+        const char *clock, *heat; /* NULL: not warned of */
+    } rows[] = {
+        {1500, 1500, 60, NULL, NULL},
+        {1500, 1440, 79.9, NULL, NULL}, /* 4 % */
+        {1500, 1400, 60, "clock fell from 1500 to 1400 MHz", NULL},
+        {1400, 1500, 60, NULL, NULL},
+        {NAN, NAN, 83, NULL, "reached 83 °C"},
+        {1500, 600, 85, "clock fell from 1500 to 600 MHz", "reached 85 °C"},
+        {NAN, NAN, NAN, NULL, NULL},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        struct comparison c;
+        comparison_init(&c);
+        struct compared *a = add(&c, "a", 30, 100, NAN);
+        add(&c, "b", 30, 200, NAN);
+        for (size_t i = 0; i < a->n; i++) {
+            a->samples[i].frequency_mhz = i < 15 ? rows[r].first_mhz : rows[r].last_mhz;
+            a->samples[i].temperature_c = i == 17 ? rows[r].hottest_c : 50;
+        }
+        char *s = written(&c, compare_json);
+        if (rows[r].clock)
+            has(s, rows[r].clock);
+        else
+            assert_null(strstr(s, "clock fell"));
+        if (rows[r].heat)
+            has(s, rows[r].heat);
+        else
+            assert_null(strstr(s, "reached"));
+        free(s);
+        comparison_release(&c);
+    }
+}
+
 /* Estimates that were made with other watts are found out. */
 static void test_watts(void **state)
 {
@@ -251,9 +292,9 @@ static void test_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clear),    cmocka_unit_test(test_tie),
-        cmocka_unit_test(test_warnings), cmocka_unit_test(test_watts),
-        cmocka_unit_test(test_hostile),  cmocka_unit_test(test_json),
+        cmocka_unit_test(test_clear), cmocka_unit_test(test_tie),   cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_heat),  cmocka_unit_test(test_watts), cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
