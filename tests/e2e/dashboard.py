@@ -52,6 +52,30 @@ def row_is_published(row, reading, what):
         check(row[column] == ("yes" if reading[field] else "no"), f"{what}: {column} {row[column]}, published {reading[field]}")
 
 
+UNITS = {"s": 1000, "ms": 1, "kJ": 1000, "J": 1, "mJ": 0.001, "W": 1, "mW": 0.001, "MB": 1, "GB": 1000, "%": 1, "tokens/s": 1}
+
+
+def amount(text):
+    """A number with its unit, in ms, J, W or MB."""
+    value, unit = text.strip().split("\u00a0")
+    return float(value.replace(",", "")) * UNITS[unit]
+
+
+def card_is_published(card, metrics):
+    """Every row of a model's card against the published metrics, to what its digits show."""
+    def of(field):
+        return [m[field] for m in metrics if m[field] is not None]
+    times, joules = of("inference_time_ms"), of("energy_consumed_j")
+    cut = statistics.quantiles(times, n=100, method="inclusive") if len(times) > 1 else times * 99
+    median, p95 = card["Median, p95"].split(", ")
+    for row, shown, right in (
+            ("Inference time", card["Inference time"], statistics.fmean(times)), ("median", median, statistics.median(times)), ("p95", p95, cut[94]),
+            ("Speed", card["Speed"], statistics.fmean(of("tokens_per_second"))), ("Memory", card["Memory"], statistics.fmean(of("memory_used_mb"))),
+            ("CPU", card["CPU"], statistics.fmean(of("cpu_percent_avg"))), ("Power", card["Power"], sum(joules) / sum(times) * 1000),
+            ("Energy, an analysis", card["Energy, an analysis"], statistics.fmean(joules)), ("Energy, total", card["Energy, total"], sum(joules))):
+        check(abs(amount(shown) - right) <= 0.06 + abs(right) * 0.01, f"{row}: the card has {shown!r}, published {right} ({len(metrics)} inferences)")
+
+
 def shows_what_was_published(folder):
     llm = ["--enable-llm", "--llm-model", lab.MODEL, "--llm-inference-interval", "2", "--llm-max-new-tokens", "40"] if lab.has_model() else []
     p, url, port = run("--devices", "3", "--interval", "0.5-1", "--duration", "5m", *llm,
@@ -120,11 +144,7 @@ def shows_what_was_published(folder):
             before = n - len(metrics)  # inferences from before the subscriber; or some that it has and the screen hasn't yet
             if before != 0:
                 return False
-            total, mean = sum(m["energy_consumed_j"] for m in metrics), statistics.fmean(m["inference_time_ms"] for m in metrics)
-            unit = card["Energy, total"].split("\u00a0")[1]
-            check(unit == "J" and abs(number(card["Energy, total"]) - total) < 0.06 + total * 0.001, f"{card}, published {total} J")
-            time_ms = number(card["Inference time"]) * (1000 if card["Inference time"].endswith("\u00a0s") else 1)
-            check(abs(time_ms - mean) < max(1.5, mean * 0.01), f"{card}, published {mean} ms")
+            card_is_published(card, metrics)
             return True
         view.wait(energy, "the model's card equals the metrics", 60)
     close(view)
@@ -307,7 +327,7 @@ def stays_smooth_with_a_thousand(folder):
     median = statistics.median(long) if long else 0
     words = (f"{rate:.0f} messages/s, {frames / seconds:.0f} frames/s, {len(long)} tasks over 50 ms (median {median:.0f} ms, longest {max(long, default=0):.0f} ms), "
              f"heap {heap / 1e6:.1f} MB, grown by {grown:.1f} MB")
-    check(rate > 500, "the fleet is slower than the test means: " + words)
+    check(rate > 900, "the fleet is slower than the test means: " + words)
     check(len(view.devices()) == 50, "fifty rows are in the page")
     check(median < 200 and sum(long) < 0.3 * seconds * 1000 and frames / seconds > 15, words)
     check(grown < 8, words)
