@@ -2,10 +2,10 @@
 /* base: what libc lacks, for both halves.
  *
  * Owns: error texts, byte spans and buffers, arenas, checked sizes, clocks, random numbers, the log
- * sink and what of it is said again, whole-file reading, mapping and atomic writing, UTF-8 checks, the processors that this
- * process may use, and the thread pool. Knows nothing of models, telemetry or protocols.
- * May include: nothing of ours.
- * Start reading: err.h, span.h, buf.h; then pool.h for how compute threads meet.
+ * sink and what of it is said again, whole-file reading, mapping and atomic writing, UTF-8 checks,
+ * the processors that this process may use, and the thread pool. Knows nothing of models, telemetry
+ * or protocols. May include: nothing of ours. Start reading: err.h, span.h, buf.h; then pool.h for
+ * how compute threads meet.
  *
  * Other folders include this file only. */
 #ifndef WATTLE_BASE_BASE_H

@@ -77,7 +77,7 @@ static int check_memory(const struct wattle_model *m, int32_t context,
     return err_set(e, ERR_LIMIT,
                    "context of %d tokens needs %llu MiB for keys and values, the memory limit is "
                    "%llu MiB",
-                   (int)context, (unsigned long long)(need / MIB + (need % MIB != 0)),
+                   (int)context, (unsigned long long)need / MIB + (need % MIB != 0),
                    (unsigned long long)(limits->memory_bytes / MIB));
 }
 

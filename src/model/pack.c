@@ -254,7 +254,7 @@ static void workers_close(struct packing *p)
 
 static int workers_open(struct packing *p, struct err *e)
 {
-    size_t values = 0, blocks = 0;
+    size_t values = 1, blocks = 1;
     for (size_t i = 0; i < p->plan->n; i++) {
         const struct pack_item *x = &p->plan->items[i];
         values = x->w->n_cols > values ? x->w->n_cols : values;
