@@ -18,11 +18,14 @@ int analysis_open(struct analysis *a, const struct settings *s, const struct ala
     *a = (struct analysis){.limits = *limits};
     wattle_request_init(&a->request);
     int rc = request_configure(&a->request, &a->stops, s, e);
-    if (!rc && file[0])
-        rc = prompt_open(&a->prompt, file, e);
-    else if (!rc)
+    if (!rc && !file[0])
         rc = prompt_open_texts(&a->prompt, settings_text(s, SET_LLM_PROMPT_SYSTEM),
                                settings_text(s, SET_LLM_PROMPT_USER), alarm_limits_any(limits), e);
+    if (!rc && file[0]) {
+        rc = prompt_open(&a->prompt, file, e);
+        if (rc) /* a file that is not there is a wrong value, as everywhere */
+            rc = err_wrap(e, rc == ERR_NOMEM ? rc : ERR_USAGE, "LLM_PROMPT_FILE");
+    }
     if (rc) /* s may be one device's, whose values the caller does not see */
         settings_say_where(s, e);
     return rc;

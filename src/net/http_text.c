@@ -75,6 +75,12 @@ static bool is_web(const char *scheme)
     return strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
 }
 
+/* An address as a message may show it: not what can hold a password or a key. */
+static const char *shown(const char *url)
+{
+    return strpbrk(url, "@?#") ? "(not shown: it has '@', '?' or '#')" : url;
+}
+
 int url_origin(const char *url, char origin[ORIGIN_SIZE], struct err *e)
 {
     CURLU *u = curl_url();
@@ -90,11 +96,12 @@ int url_origin(const char *url, char origin[ORIGIN_SIZE], struct err *e)
     if (got == CURLUE_OUT_OF_MEMORY)
         rc = err_set(e, ERR_NOMEM, "no memory for an address");
     else if (got != CURLUE_OK || !is_web(scheme))
-        rc = err_set(e, ERR_USAGE, "'%s' is no address, expected http://… or https://…", url);
+        rc =
+            err_set(e, ERR_USAGE, "'%s' is no address, expected http://… or https://…", shown(url));
     if (rc == 0) {
         int n = snprintf(origin, ORIGIN_SIZE, "%s://%s:%s", scheme, host, port);
         if (n < 0 || n >= ORIGIN_SIZE)
-            rc = err_set(e, ERR_USAGE, "the host of '%s' is too long", url);
+            rc = err_set(e, ERR_USAGE, "the host of '%s' is too long", shown(url));
     }
     for (char *p = origin; rc == 0 && *p; p++)
         if (*p >= 'A' && *p <= 'Z')

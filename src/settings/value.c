@@ -47,7 +47,7 @@ static void put_text_rule(struct buf *out, const struct value_rule *rule)
         [TEXT_LINE] = " of UTF-8 without control characters",
         [TEXT_PATH] = " without control characters",
         [TEXT_HOST] = " without blanks and control characters",
-        [TEXT_URL] = " as http://HOST:PORT/PATH without user, '?' and '#'",
+        [TEXT_URL] = " as http://HOST:PORT/PATH without '@', '?' and '#'",
         [TEXT_NAME] = " of UTF-8",
         [TEXT_ID] = " of UTF-8 without '+', '#', '/' and control characters",
         [TEXT_BYTES] = "",
@@ -94,40 +94,6 @@ void value_expected(struct buf *out, const struct value_rule *rule)
     }
 }
 
-/* Whether a user, and so perhaps a password, stands before the host of a URL. */
-static bool has_user(struct span s)
-{
-    const char *text = (const char *)s.p;
-    size_t from = 0, end;
-    for (size_t i = 0; i + 2 < s.n && from == 0; i++)
-        if (memcmp(text + i, "://", 3) == 0)
-            from = i + 3;
-    for (end = from; end < s.n && !strchr("/?#", text[end]); end++)
-        if (text[end] == '@')
-            return true;
-    return false;
-}
-
-/* "SUBJECT: 'text' PROBLEM, expected …" */
-static int refuse(const struct value_rule *rule, const char *subject, const char *text,
-                  const char *problem, struct err *e)
-{
-    struct buf expected;
-    buf_init(&expected, 300);
-    value_expected(&expected, rule);
-    struct span shown = span_str(text);
-    if (rule->secret || (rule->kind == TEXT_URL && has_user(shown)))
-        err_set(e, ERR_USAGE, "%s: the value %s, expected %s", subject, problem,
-                buf_cstr(&expected));
-    else
-        err_set(e, ERR_USAGE, "%s: '%.*s%s' %s, expected %s", subject, SPAN_FMT(shown),
-                shown.n > 200 ? "…" : "", problem, buf_cstr(&expected));
-    buf_release(&expected);
-    return ERR_USAGE;
-}
-
-/* ---- one function a type: NULL when right, else what is wrong ---- */
-
 static bool ascii_is(struct span s, const char *lower)
 {
     if (s.n != strlen(lower))
@@ -141,6 +107,50 @@ static bool ascii_is(struct span s, const char *lower)
     }
     return true;
 }
+
+/* Whether a URL has a sign behind or before which a password or a key may stand. Where the host
+ * begins is not asked: who reads a URL differs in that ("http:///me:hush@host"). */
+static bool may_hold_secret(struct span url)
+{
+    return span_find(url, '@') || span_find(url, '?') || span_find(url, '#');
+}
+
+/* What keeps a text from being http://HOST… or https://HOST…; NULL: nothing. */
+static const char *url_problem(struct span s)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    if (span_find(s, '@'))
+        return "has a user or password before '@', which messages would show (a key goes into "
+               "LLM_API_KEY or HF_TOKEN)";
+    if (may_hold_secret(s))
+        return "has a query or a fragment";
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(schemes[i]);
+        if (s.n >= n && ascii_is(span_sub(s, 0, n), schemes[i]))
+            return s.n > n && s.p[n] != '/' ? NULL : "has no host";
+    }
+    return "does not begin with http:// or https://";
+}
+
+/* "SUBJECT: 'text' PROBLEM, expected …" */
+static int refuse(const struct value_rule *rule, const char *subject, const char *text,
+                  const char *problem, struct err *e)
+{
+    struct buf expected;
+    buf_init(&expected, 300);
+    value_expected(&expected, rule);
+    struct span shown = span_str(text);
+    if (rule->secret || (rule->kind == TEXT_URL && may_hold_secret(shown)))
+        err_set(e, ERR_USAGE, "%s: the value %s, expected %s", subject, problem,
+                buf_cstr(&expected));
+    else
+        err_set(e, ERR_USAGE, "%s: '%.*s%s' %s, expected %s", subject, SPAN_FMT(shown),
+                shown.n > 200 ? "…" : "", problem, buf_cstr(&expected));
+    buf_release(&expected);
+    return ERR_USAGE;
+}
+
+/* ---- one function a type: NULL when right, else what is wrong ---- */
 
 static const char *parse_bool(struct value *v, struct span s)
 {
@@ -288,8 +298,6 @@ static const char *forbidden_byte(struct span s, enum text_kind kind)
             return "has a control character";
         if ((kind == TEXT_HOST || kind == TEXT_URL) && c == ' ')
             return "has a blank";
-        if (kind == TEXT_URL && (c == '?' || c == '#'))
-            return "has a query or a fragment";
         if (kind == TEXT_ID && (c == '+' || c == '#' || c == '/'))
             return "has a character that MQTT topics give a meaning to";
         /* U+0080 to U+009F; MQTT 1.5.4 wants them refused too. */
@@ -315,11 +323,10 @@ static const char *parse_text(const struct value_rule *rule, struct span s)
     }
     if (rule->kind == TEXT_NAME || rule->kind == TEXT_BYTES)
         return NULL;
-    if (rule->kind == TEXT_URL && has_user(s))
-        return "has a user or password before '@', which messages would show (a key is a setting "
-               "of "
-               "its own)";
-    return forbidden_byte(s, rule->kind);
+    const char *problem = forbidden_byte(s, rule->kind);
+    if (!problem && rule->kind == TEXT_URL)
+        problem = url_problem(s);
+    return problem;
 }
 
 int value_parse(struct value *out, const struct value_rule *rule, const char *subject,

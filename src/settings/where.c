@@ -2,6 +2,8 @@
 /* Where a value came from, for a fault that shows only when it is used. */
 #include "settings/parsed.h"
 
+#include <string.h>
+
 void settings_say_where(const struct settings *s, struct err *e)
 {
     for (int id = 0; id < SET_N && e; id++) {

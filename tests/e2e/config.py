@@ -51,6 +51,8 @@ def refused(folder):
             (f"prompt: {{user: '{{{{nope}}}}'}}\nENABLE_LLM: yes\nLLM_MODEL_NAME: {lab.MODEL}", "edge.yaml:1:10: LLM_PROMPT_USER: line 1: unknown placeholder '{{nope}}'"),
             (f"devices: {{edge-device-01: {{prompt: {{user: '{{{{nope}}}}'}}}}}}\nENABLE_LLM: yes\nLLM_MODEL_NAME: {lab.MODEL}",
              "edge.yaml:1:37: LLM_PROMPT_USER: line 1: unknown placeholder '{{nope}}'"),
+            (f"ENABLE_LLM: yes\nLLM_PROMPT_FILE: /none\nLLM_MODEL_NAME: {lab.MODEL}", "edge.yaml:2:1: LLM_PROMPT_FILE: "),
+            ("LLM_ENDPOINT: http:///me:hush@h/", "edge.yaml:1:1: LLM_ENDPOINT: the value has a user or password before '@'"),
             ("MQTT_BROKER: 127.0.0.1\nMQTT_TLS: yes\nMQTT_CA_FILE: /none.pem", "edge.yaml:3:1: MQTT_CA_FILE '/none.pem': No such file"),
     ]:
         if lab.MODEL in text and not lab.has_model():
@@ -59,6 +61,7 @@ def refused(folder):
         code, out, err = lab.run("run", "--config", path, "--duration", "1s", seconds=60)
         lines = err.splitlines()
         check(code == 2 and message in lines[-1] and not out, f"{text!r}: {code} {err!r}")
+        check("hush" not in err, f"a password is shown: {err}")
     code, _, err = lab.run("run", "--config", os.path.join(folder, "none.yaml"))
     check(code == 2 and "none.yaml': No such file" in err and err.count("\n") == 1, f"{code} {err}")
     for text in (": c\n", "%YAML 9.9\n---\na: 1\n"):

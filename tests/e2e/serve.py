@@ -140,7 +140,7 @@ def devices_ask_it(folder):
     with open(key, "w", encoding="utf-8") as f:
         f.write("gr\u00fcn\n")
     for change, line in (({"LLM_API_KEY": "gr\u00fcn"}, "LLM_API_KEY: character 3 is a blank"), ({"LLM_API_KEY_FILE": key}, "LLM_API_KEY_FILE: character 3 is a blank"),
-                         ({"LLM_ENDPOINT": "http://"}, "LLM_ENDPOINT: 'http://' is no address, expected http://")):
+                         ({"LLM_ENDPOINT": "http://"}, "LLM_ENDPOINT: 'http://' has no host, expected")):
         code, _, err = lab.run("device", **{**env, "LLM_API_KEY": "", **change})
         check(code == 2 and f"wattle device: {line}" in err, f"{err}")
     s.end()

@@ -100,6 +100,15 @@ static void test_origins(void **state)
             (cases[i].origin && strcmp(origin, cases[i].origin) != 0))
             fail_msg("%s: %d '%s'", cases[i].url, rc, origin);
     }
+    /* What may hold a password or a key is in no message. */
+    static const char *const secret[] = {"http://me:hu/sh@h", "ftp://me:hush@h", "h?key=hush",
+                                         "h#hush", "http://me:hush@h:99999/"};
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++) {
+        char origin[ORIGIN_SIZE];
+        struct err e;
+        assert_int_equal(url_origin(secret[i], origin, &e), ERR_USAGE);
+        assert_null(strstr(e.text, "hu"));
+    }
 }
 
 static void test_joins(void **state)

@@ -360,23 +360,91 @@ static void test_wrong_values_are_named(void **state)
         {{"--llm-endpoint", "http://me:hush@h:1/"},
          {0},
          "--llm-endpoint: the value has a user or password before '@', which messages would show "
-         "(a key is a setting of its own), expected 0 to 4095 bytes as http://HOST:PORT/PATH "
-         "without user, '?' and '#'"},
-        {{"--llm-endpoint", "http://h/v1?key=1"},
-         {0},
-         "--llm-endpoint: 'http://h/v1?key=1' has a query or a fragment, expected 0 to 4095 bytes "
-         "as http://HOST:PORT/PATH "
-         "without user, '?' and '#'"},
-        {{"--llm-endpoint", "http://h/#a@b"},
-         {0},
-         "--llm-endpoint: 'http://h/#a@b' has a query or a fragment, expected 0 to 4095 bytes as "
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 0 to 4095 bytes as "
          "http://HOST:PORT/PATH "
-         "without user, '?' and '#'"},
-        {{"--hf-endpoint", "me:hush@h"},
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http:///me:hush@h:1/"},
+         {0},
+         "--llm-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http:/me:hush@h:1/"},
+         {0},
+         "--llm-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http:me:hush@h:1/"},
+         {0},
+         "--llm-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http://me:hu/sh@h:1/"},
+         {0},
+         "--llm-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http://me:hu#sh@h:1/"},
+         {0},
+         "--llm-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http://me:hu?sh@h:1/"},
+         {0},
+         "--llm-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "me:hu/sh@h"},
+         {0},
+         "--llm-endpoint: the value has a user or password before '@', which messages would show "
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--hf-endpoint", "http:///me:hush@h"},
          {0},
          "--hf-endpoint: the value has a user or password before '@', which messages would show "
-         "(a key is a setting of its own), expected 1 to 4095 bytes as http://HOST:PORT/PATH "
-         "without user, '?' and '#'"},
+         "(a key goes into LLM_API_KEY or HF_TOKEN), expected 1 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http://h/v1?key=hush"},
+         {0},
+         "--llm-endpoint: the value has a query or a fragment, expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http://h/#hush"},
+         {0},
+         "--llm-endpoint: the value has a query or a fragment, expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http://"},
+         {0},
+         "--llm-endpoint: 'http://' has no host, expected 0 to 4095 bytes as http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http:///h/"},
+         {0},
+         "--llm-endpoint: 'http:///h/' has no host, expected 0 to 4095 bytes as "
+         "http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "http:/h"},
+         {0},
+         "--llm-endpoint: 'http:/h' does not begin with http:// or https://, expected 0 to 4095 "
+         "bytes as http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "h:1"},
+         {0},
+         "--llm-endpoint: 'h:1' does not begin with http:// or https://, expected 0 to 4095 bytes "
+         "as http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
+        {{"--llm-endpoint", "ftp://h"},
+         {0},
+         "--llm-endpoint: 'ftp://h' does not begin with http:// or https://, expected 0 to 4095 "
+         "bytes as http://HOST:PORT/PATH "
+         "without '@', '?' and '#'"},
         {{"--mqtt-broker", "a b"},
          {0},
          "--mqtt-broker: 'a b' has a blank, expected 1 to 253 bytes without blanks and control "
